@@ -1,0 +1,20 @@
+"""Generative models for Keras 3, on TensorFlow, JAX and torch."""
+
+from keras_gen import callbacks
+from keras_gen import data
+from keras_gen import losses
+from keras_gen import models
+from keras_gen import nets
+from keras_gen import training
+from keras_gen._version import __version__
+from keras_gen.hub import from_preset
+
+__all__ = [
+    "callbacks",
+    "data",
+    "from_preset",
+    "losses",
+    "models",
+    "nets",
+    "training",
+]

@@ -1,0 +1,270 @@
+"""Checkpoints that survive a crash and resume where training stopped."""
+
+import hashlib
+import json
+import os
+import re
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_gen.callbacks.stop_on_nan import not_finite
+from keras_gen.files import atomic_folder
+from keras_gen.files import make_folder
+from keras_gen.files import sweep
+
+_WEIGHTS = "state.weights.h5"
+_META = "meta.json"
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Save everything training needs; continue from it when `fit` starts.
+
+    Each checkpoint is a folder `ckpt-000012` with the complete state (weights,
+    every optimizer, averages, random state) and a `meta.json` that holds its
+    SHA-256, the epoch and the values of the other callbacks. It gets its name
+    only once it is whole and on the disk, so a crash at any moment, even in
+    the middle of a save, costs at most the epochs since the last checkpoint.
+
+    `fit` with the same folder continues after the newest checkpoint that
+    verifies. `epochs` is the total, so running the same script again is all
+    it takes. Resumed on the same backend, device and versions, with data from
+    `keras_gen.data`, the run is bit-identical to one that was never
+    interrupted (verified on CPU). Nothing is promised within an epoch: an
+    interrupted one starts again. An epoch whose logs are not finite is not
+    saved.
+
+    Args:
+        folder: Folder of the checkpoints; created if need be.
+        every: Integer, epochs between checkpoints.
+        keep: Integer, how many to keep; older ones are deleted.
+
+    Raises:
+        OSError: If the folder cannot be written to, or a save fails.
+        ValueError: If the newest checkpoint is of another model or optimizer,
+            or if there are checkpoints and none verifies.
+    """
+
+    def __init__(self, folder, every=1, keep=2):
+        super().__init__()
+        if every < 1 or keep < 1:
+            raise ValueError(
+                "`every` and `keep` must be at least 1. Received: "
+                f"every={every}, keep={keep}"
+            )
+        self.folder = Path(folder)
+        self.every = every
+        self.keep = keep
+        self._others = []
+        self._fresh = []
+        self._restored = None
+
+    def set_callbacks(self, callbacks):
+        """Take the other callbacks of this `fit`, to keep their values.
+
+        `fit` calls it, and runs this callback after the others.
+        """
+        self._others = [c for c in callbacks if c is not self]
+
+    def on_train_begin(self, logs=None):
+        make_folder(self.folder)
+        sweep(self.folder)
+        self._fresh = [_plain_values(callback) for callback in self._others]
+        self._restored = self._newest()
+        # None, so that an earlier fit's value does not linger.
+        self.model._initial_epoch = None
+        if self._restored is not None:
+            path, meta = self._restored
+            self._check_same_model(path, meta)
+            restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
+            self.model._initial_epoch = meta["epoch"]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Not in `on_train_begin`, where the others reset themselves.
+        if self._restored is not None:
+            _, meta = self._restored
+            self._restored = None
+            self.model.history.history = meta["history"]
+            self.model.history.epoch = list(range(epoch))
+            for callback, key in self._keys():
+                for name, value in meta["callbacks"].get(key, {}).items():
+                    setattr(callback, name, value)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        bad = not_finite(logs)
+        if bad:
+            warnings.warn(
+                f"Epoch {epoch + 1} is not saved: {bad} not finite.",
+                stacklevel=2,
+            )
+            return
+        path = self.folder / f"ckpt-{epoch + 1:06d}"
+        try:
+            self._save(path, epoch + 1, logs or {})
+        except OSError as error:
+            raise OSError(
+                f"Saving the checkpoint {str(path)!r} failed: {error}. "
+                "Earlier checkpoints are untouched."
+            ) from error
+        for old in self._all()[: -self.keep]:
+            _remove(old)
+
+    def _save(self, path, epoch, logs):
+        past = self.model.history.history  # this epoch joins it after us
+        with atomic_folder(path) as temporary:
+            weights = temporary / _WEIGHTS
+            self.model.save_weights(weights)
+            meta = {
+                "epoch": epoch,
+                "keras": keras.__version__,
+                "backend": keras.backend.backend(),
+                "file_sha256": file_digest(weights),
+                "state_sha256": state_digest(self.model),
+                **self._model_digests(),
+                "history": {
+                    name: [*past.get(name, []), float(value)]
+                    for name, value in logs.items()
+                },
+                "callbacks": {
+                    key: _changes(fresh, _plain_values(callback))
+                    for (callback, key), fresh in zip(
+                        self._keys(), self._fresh, strict=True
+                    )
+                },
+            }
+            (temporary / _META).write_text(json.dumps(meta, indent=1))
+
+    def _keys(self):
+        """Yield each other callback with a name to file its values under."""
+        seen = {}
+        for callback in self._others:
+            name = type(callback).__name__
+            seen[name] = seen.get(name, 0) + 1
+            yield callback, f"{name}_{seen[name]}"
+
+    def _all(self):
+        """Checkpoint folders, oldest first."""
+        return sorted(
+            path
+            for path in self.folder.glob("ckpt-*")
+            if re.fullmatch(r"ckpt-\d{6,}", path.name)
+        )
+
+    def _newest(self):
+        """Return (path, meta) of the newest that verifies, None if none."""
+        paths = self._all()
+        for path in reversed(paths):
+            try:
+                meta = json.loads((path / _META).read_text())
+                if file_digest(path / _WEIGHTS) != meta["file_sha256"]:
+                    raise ValueError("its weights have another SHA-256")
+                return path, meta
+            except (OSError, ValueError, KeyError) as error:
+                warnings.warn(
+                    f"Skipping the damaged checkpoint {str(path)!r}: "
+                    f"{error}. Using the one before.",
+                    stacklevel=2,
+                )
+        if paths:
+            raise ValueError(
+                f"None of the checkpoints in {str(self.folder)!r} is intact: "
+                f"{[path.name for path in paths]}. Delete them to start anew."
+            )
+        return None
+
+    def _model_digests(self):
+        return {
+            "model_sha256": _config_digest(
+                [type(self.model).__name__, self.model.get_config()]
+            ),
+            "optimizer_sha256": _config_digest(
+                self.model.get_compile_config()["optimizer"]
+            ),
+        }
+
+    def _check_same_model(self, path, meta):
+        for key, digest in self._model_digests().items():
+            if meta[key] != digest:
+                raise ValueError(
+                    f"The checkpoint {str(path)!r} belongs to another "
+                    f"{key.removesuffix('_sha256')}: its configuration "
+                    "differs from the one being trained. Use another folder, "
+                    "or delete the checkpoints to start anew."
+                )
+
+
+def file_digest(path):
+    """Return the SHA-256 of a file, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def state_digest(model):
+    """Return the SHA-256 of all values that decide how training goes on."""
+    digest = hashlib.sha256()
+    for variable in [*model.variables, *model.optimizer.variables]:
+        value = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
+        digest.update(f"{value.dtype}{value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def restore_state(model, path, expected_digest):
+    """Load a state and prove that every value arrived.
+
+    Keras skips some mismatches with a warning, and optimizers it considers
+    unbuilt altogether; the digest of the values notices either.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.load_weights(path)
+    if state_digest(model) != expected_digest:
+        raise ValueError(
+            f"The state in {str(path)!r} was not restored completely; was it "
+            "written on another backend? Weights can move between backends "
+            "as presets, training runs cannot."
+        )
+
+
+def _config_digest(config):
+    """Digest a configuration without the numbers Keras appends to names."""
+    text = json.dumps(config, sort_keys=True, default=str)
+    text = re.sub(r'_\d+(?=")', "", text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain_values(callback):
+    """Return a callback's public attributes that JSON can hold."""
+    values = {}
+    for name, value in vars(callback).items():
+        if name.startswith("_") or name in ("model", "params"):
+            continue
+        if isinstance(value, np.generic):
+            value = value.item()
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            continue
+        values[name] = value
+    return values
+
+
+def _changes(before, after):
+    """Return what training changed: settings stay those of the script."""
+    return {
+        name: value
+        for name, value in after.items()
+        if name not in before or before[name] != value
+    }
+
+
+def _remove(path):
+    # Without its metadata first, so that half a checkpoint never verifies.
+    os.unlink(path / _META)
+    for file in path.iterdir():
+        file.unlink()
+    path.rmdir()

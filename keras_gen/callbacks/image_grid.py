@@ -1,0 +1,84 @@
+"""Watch a model learn: a grid of samples after each epoch."""
+
+import keras
+import numpy as np
+
+from keras_gen.files import make_folder
+from keras_gen.pictures import save_animation
+from keras_gen.pictures import save_grid
+
+
+class ImageGrid(keras.callbacks.Callback):
+    """Write a grid of samples after every n epochs.
+
+    The seed is fixed, so the same latents are drawn each time and the
+    pictures `samples-0001.png`, `samples-0002.png`, ... show one grid change.
+
+    Args:
+        folder: Folder to write to; created if need be.
+        num_images: Integer, images in the grid.
+        every: Integer, epochs between grids.
+        seed: Integer, passed to `generate`.
+        reconstruct: Array of images `(n, height, width, channels)` in [-1, 1]
+            or None. If given, and the model has `reconstruct`, the pictures
+            `reconstructions-0001.png` show them in the odd rows, and what the
+            model makes of them below.
+        gif: Bool, whether to join the grids into `samples.gif` when training
+            ends.
+        use_ema: Bool, whether to draw with averaged weights; None for "if the
+            model keeps any".
+        **generate_arguments: Passed to `model.generate`, for example `labels`.
+
+    Raises:
+        OSError: When training begins, if the folder cannot be written to.
+    """
+
+    def __init__(
+        self,
+        folder,
+        num_images=64,
+        every=1,
+        seed=0,
+        reconstruct=None,
+        gif=False,
+        use_ema=None,
+        **generate_arguments,
+    ):
+        super().__init__()
+        self.folder = folder
+        self.num_images = num_images
+        self.every = every
+        self.seed = seed
+        self.reconstruct = reconstruct
+        self.gif = gif
+        self.arguments = {"use_ema": use_ema, **generate_arguments}
+
+    def on_train_begin(self, logs=None):
+        self.folder = make_folder(self.folder)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        images = self.model.generate(
+            self.num_images, seed=self.seed, **self.arguments
+        )
+        save_grid(self.folder / f"samples-{epoch + 1:04d}.png", images)
+        if self.reconstruct is not None and hasattr(self.model, "reconstruct"):
+            originals = np.asarray(self.reconstruct)
+            copies = self.model.reconstruct(
+                originals, use_ema=self.arguments["use_ema"]
+            )
+            columns = min(len(originals), 10)
+            rows = []
+            for i in range(0, len(originals) // columns * columns, columns):
+                rows += [originals[i : i + columns], copies[i : i + columns]]
+            save_grid(
+                self.folder / f"reconstructions-{epoch + 1:04d}.png",
+                np.concatenate(rows),
+                columns,
+            )
+
+    def on_train_end(self, logs=None):
+        frames = sorted(self.folder.glob("samples-*.png"))
+        if self.gif and frames:
+            save_animation(self.folder / "samples.gif", frames)

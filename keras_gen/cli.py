@@ -1,0 +1,183 @@
+"""The command `keras-gen`: train a model, draw from it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import keras
+
+import keras_gen as kg
+from keras_gen.files import make_folder
+from keras_gen.pictures import save_curves
+from keras_gen.pictures import save_grid
+from keras_gen.recipes import RECIPES
+
+_EPILOG = """\
+examples:
+  keras-gen train vae --dataset digits --epochs 50 --out runs/vae
+  keras-gen generate runs/vae -n 64 --out grid.png
+  keras-gen train gan --dataset mnist --epochs 20 --out runs/gan
+  keras-gen train vae --dataset path/to/pictures --image-size 64 --out runs/mine
+
+The backend is Keras's: set KERAS_BACKEND to tensorflow, jax or torch.
+"""
+
+_TRAIN = """\
+Train a model with its default networks. Into the folder --out go
+  samples/      a grid of samples after each epoch, and samples.gif
+  checkpoints/  the state to --resume from after an interruption
+  curves.png    the logs over the epochs
+  model/        the trained model, for `keras-gen generate` and
+                `keras_gen.from_preset`
+"""
+
+
+def main(arguments=None):
+    """Run the command line and return its exit code."""
+    args = _parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except (ValueError, OSError, ImportError) as error:
+        message = " ".join(str(error).split())
+        print(f"keras-gen: error: {message}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nkeras-gen: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="keras-gen",
+        description="Train generative models with Keras and draw from them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser(
+        "train",
+        help="train a model on a data set",
+        description=_TRAIN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument(
+        "model", metavar="MODEL", choices=RECIPES, help=", ".join(RECIPES)
+    )
+    train.add_argument(
+        "--dataset",
+        default="digits",
+        help="digits (the default, no download), the name of a TensorFlow "
+        "Datasets image data set such as mnist, or a folder of pictures",
+    )
+    train.add_argument("--data-dir", help="folder of prepared TFDS data")
+    train.add_argument(
+        "--image-size", type=int, help="resize to this height and width"
+    )
+    train.add_argument(
+        "--grayscale", action="store_true", help="convert to one channel"
+    )
+    train.add_argument(
+        "--epochs", type=int, default=10, help="in total (default: 10)"
+    )
+    train.add_argument(
+        "--batch-size", type=int, default=128, help="(default: 128)"
+    )
+    train.add_argument(
+        "--seed", type=int, default=0, help="of all randomness (default: 0)"
+    )
+    train.add_argument("--out", required=True, help="folder for the results")
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue from the checkpoints in --out",
+    )
+    train.set_defaults(run=_train)
+
+    generate = commands.add_parser(
+        "generate", help="draw images from a trained model"
+    )
+    generate.add_argument(
+        "path", metavar="PATH", help="folder of a preset, or --out of `train`"
+    )
+    generate.add_argument(
+        "-n", type=int, default=64, help="how many (default: 64)"
+    )
+    generate.add_argument("--out", default="grid.png", help="PNG to write")
+    generate.add_argument(
+        "--seed", type=int, help="the same seed draws the same images"
+    )
+    generate.set_defaults(run=_generate)
+    return parser
+
+
+def _train(args):
+    if args.epochs < 1:
+        raise ValueError(
+            f"--epochs must be at least 1. Received: {args.epochs}"
+        )
+    out = make_folder(args.out)
+    checkpoints = out / "checkpoints"
+    if any(checkpoints.glob("ckpt-*")) and not args.resume:
+        raise ValueError(
+            f"{str(checkpoints)!r} holds an earlier run. Pass --resume to "
+            "continue it, or choose another folder."
+        )
+    keras.utils.set_random_seed(args.seed)
+    train, test = _load(args)
+    model = RECIPES[args.model](train.element_shape)
+    examples, *_ = (test or train)[0]
+    history = model.fit(
+        train,
+        epochs=args.epochs,
+        validation_data=test,
+        callbacks=[
+            kg.callbacks.ImageGrid(
+                out / "samples", reconstruct=examples[:50], gif=True
+            ),
+            kg.callbacks.StopOnNaN(),
+            kg.callbacks.Checkpoint(checkpoints),
+        ],
+    ).history
+    if history:
+        save_curves(out / "curves.png", history)
+    model.save_to_preset(out / "model")
+    print(f"samples:     {out / 'samples'}")
+    print(f"curves:      {out / 'curves.png'}")
+    print(f"model:       {out / 'model'}")
+    print(f"draw more:   keras-gen generate {out} -n 64 --out grid.png")
+
+
+def _load(args):
+    """Return training data and, where the data set has it, test data."""
+    options = {
+        "batch_size": args.batch_size,
+        "image_size": args.image_size,
+        "grayscale": args.grayscale,
+        "seed": args.seed,
+        "data_dir": args.data_dir,
+    }
+    train = kg.data.load(args.dataset, **options)
+    if Path(args.dataset).is_dir():
+        return train, None
+    try:
+        return train, kg.data.load(args.dataset, "test", **options)
+    except ValueError:  # a named data set without a split of that name
+        return train, None
+
+
+def _generate(args):
+    path = Path(args.path)
+    if (path / "model").is_dir():
+        path = path / "model"
+    model = kg.from_preset(path)
+    images = model.generate(args.n, seed=args.seed)
+    out = Path(args.out)
+    make_folder(out.parent)
+    save_grid(out, images)
+    print(f"{len(images)} images: {out}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

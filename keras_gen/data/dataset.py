@@ -1,0 +1,100 @@
+"""Batches whose order follows from a seed and the epoch's number."""
+
+import math
+
+import keras
+import numpy as np
+
+from keras_gen.training import checks
+
+
+class ImageDataset(keras.utils.PyDataset):
+    """Serve arrays as float32 batches in [-1, 1], in a reproducible order.
+
+    In epoch e the examples come in the order of
+    `numpy.random.default_rng([seed, e]).permutation(n)`. `fit` of a
+    `GenerativeModel` announces each epoch's number, so a resumed run sees the
+    batches it would have seen. Under plain Keras epochs are counted here.
+
+    Args:
+        images: uint8 array, scaled batch by batch, or floating array already
+            in [-1, 1]; shape `(n, height, width, channels)` for images, or
+            any `(n, ...)`.
+        labels: Integer array `(n,)`, or None.
+        batch_size: Integer of at least 1. The last batch may be smaller.
+        shuffle: Bool.
+        seed: Integer of at least 0.
+
+    Raises:
+        ValueError: If the arrays are empty, disagree in length, or hold
+            pixels of another range.
+    """
+
+    def __init__(
+        self, images, labels=None, batch_size=128, shuffle=True, seed=0
+    ):
+        super().__init__()
+        if len(images) == 0:
+            raise ValueError("The data set is empty: it has 0 examples.")
+        if labels is not None and len(labels) != len(images):
+            raise ValueError(
+                "There must be one label for each image. Received: "
+                f"{len(images)} images and {len(labels)} labels"
+            )
+        if images.dtype != np.uint8:
+            if not np.issubdtype(images.dtype, np.floating):
+                raise ValueError(
+                    "Images must be uint8 in [0, 255] or floating-point in "
+                    f"[-1, 1]. Received: dtype={images.dtype}"
+                )
+            if images.ndim == 4:
+                checks.check_range(images, "ImageDataset")
+        self.images = images
+        self.labels = labels
+        self.batch_size = checks.check_positive_integer(
+            batch_size, "batch_size"
+        )
+        self.shuffle = shuffle
+        self.seed = seed
+        self.set_epoch(0)
+
+    @property
+    def num_batches(self):
+        return math.ceil(len(self.images) / self.batch_size)
+
+    def __len__(self):
+        return self.num_batches
+
+    @property
+    def element_shape(self):
+        """Shape of one example."""
+        return tuple(self.images.shape[1:])
+
+    @property
+    def num_classes(self):
+        """Number of classes, or None without labels."""
+        return None if self.labels is None else int(self.labels.max()) + 1
+
+    def set_epoch(self, epoch):
+        """Take the order of examples of epoch number `epoch`."""
+        self.epoch = epoch
+        n = len(self.images)
+        if self.shuffle:
+            rng = np.random.default_rng([self.seed, epoch])
+            self._order = rng.permutation(n)
+        else:
+            self._order = np.arange(n)
+
+    def on_epoch_end(self):
+        self.set_epoch(self.epoch + 1)
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"Batch {index} of {len(self)}")
+        start = index * self.batch_size
+        rows = self._order[start : start + self.batch_size]
+        x = self.images[rows]
+        if x.dtype == np.uint8:
+            x = x.astype("float32") / 127.5 - 1.0
+        x = x.astype("float32", copy=False)
+        return (x,) if self.labels is None else (x, self.labels[rows])

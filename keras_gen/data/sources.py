@@ -1,0 +1,177 @@
+"""Read images and labels from where they are into arrays."""
+
+import difflib
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+from PIL import ImageOps
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+
+
+def from_digits(size=None, grayscale=False):
+    """Return the digits of scikit-learn as float32 images and labels.
+
+    Their 17 grey levels are not whole bytes, so they stay floats.
+    """
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = (digits.images / 8.0 - 1.0).astype("float32")[..., None]
+    if size is not None:
+        images = _prepare(_to_bytes(images), size, grayscale)
+    return images, digits.target.astype("int32")
+
+
+def from_arrays(source, size=None, grayscale=False):
+    """Return the arrays of `source`, images with a channel axis."""
+    images, labels = source if isinstance(source, tuple) else (source, None)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "Images must have the shape (n, height, width) or (n, height, "
+            f"width, 1 or 3), channels last. Received: shape={images.shape}"
+        )
+    if size is not None or (grayscale and images.shape[-1] != 1):
+        images = _prepare(_to_bytes(images), size, grayscale)
+    if labels is not None:
+        labels = np.asarray(labels).reshape(-1).astype("int32")
+    return images, labels
+
+
+def from_folder(folder, size=None, grayscale=False):
+    """Return the pictures of `folder` as uint8 images, and class numbers.
+
+    Transparent pictures are laid on white.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise ValueError(
+            f"There is no folder {str(folder)!r} to load pictures from."
+        )
+    classes = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
+    files, labels = [], []
+    for label, name in enumerate(classes or ["."]):
+        found = sorted(
+            path
+            for path in (folder / name).iterdir()
+            if path.suffix.lower() in _SUFFIXES
+        )
+        files += found
+        labels += [label] * len(found)
+    if not files:
+        raise ValueError(
+            f"The folder {str(folder)!r} holds no pictures "
+            f"({', '.join(sorted(_SUFFIXES))})."
+        )
+    images = [_read_picture(path, size, grayscale) for path in files]
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"The pictures in {str(folder)!r} differ in size, for example "
+            f"{sorted(shapes)[:3]}. Pass `image_size` to resize them."
+        )
+    labels = np.array(labels, "int32") if classes else None
+    return np.stack(images), labels
+
+
+def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
+    """Return a split of a TensorFlow Datasets image data set.
+
+    Reads prepared data without touching the network, and prepares it if it is
+    not there.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f"Loading {name!r} by name needs `tensorflow` and "
+            "`tensorflow-datasets`: pip install 'keras-gen[tensorflow]'. "
+            "Without them, use 'digits', a folder of pictures or arrays."
+        ) from error
+    try:
+        builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
+    except tfds.core.DatasetNotFoundError as error:
+        close = difflib.get_close_matches(
+            name, ["digits", *tfds.list_builders()]
+        )
+        raise ValueError(
+            f"Unknown data set {name!r}. Expected 'digits', the name of a "
+            "TensorFlow Datasets image data set, or a folder of pictures"
+            + (f"; did you mean {close}?" if close else ".")
+        ) from error
+    features = builder.info.features
+    if "image" not in features:
+        raise ValueError(
+            f"The data set {name!r} has no feature 'image'. "
+            f"Received features: {sorted(features)}"
+        )
+    if not builder.is_prepared():
+        builder.download_and_prepare()
+    keys = ["image"] + (["label"] if "label" in features else [])
+    rows = tfds.as_numpy(
+        builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders=tfds.decode.PartialDecoding({key: True for key in keys}),
+        )
+    )
+    images, labels = [], []
+    for row in rows:
+        image = row["image"]
+        if size is not None or (grayscale and image.shape[-1] != 1):
+            image = _prepare(image[None], size, grayscale)[0]
+        images.append(image)
+        labels.append(row.get("label", -1))
+    if not images:
+        raise ValueError(f"The split {split!r} of {name!r} is empty.")
+    if len({image.shape for image in images}) > 1:
+        raise ValueError(
+            f"The images of {name!r} differ in size. Pass `image_size`."
+        )
+    labels = np.array(labels, "int32") if "label" in keys else None
+    return np.stack(images), labels
+
+
+def _read_picture(path, size, grayscale):
+    try:
+        picture = keras.utils.load_img(path, color_mode="rgba")
+    except Exception as error:
+        raise OSError(
+            f"Cannot read the picture {str(path)!r}: {error}"
+        ) from error
+    white = Image.new("RGBA", picture.size, "white")
+    picture = Image.alpha_composite(white, picture).convert("RGB")
+    return _prepare(np.asarray(picture)[None], size, grayscale)[0]
+
+
+def _prepare(images, size, grayscale):
+    """Resize and convert uint8 images `(n, height, width, channels)`."""
+    prepared = []
+    for image in images:
+        picture = Image.fromarray(
+            image[..., 0] if image.shape[-1] == 1 else image
+        )
+        if grayscale:
+            picture = picture.convert("L")
+        if size is not None:
+            height, width = size
+            picture = ImageOps.fit(
+                picture, (width, height), Image.Resampling.BILINEAR
+            )
+        array = np.asarray(picture)
+        prepared.append(array[..., None] if array.ndim == 2 else array)
+    return np.stack(prepared)
+
+
+def _to_bytes(images):
+    if images.dtype == np.uint8:
+        return images
+    return np.round((np.clip(images, -1, 1) + 1) * 127.5).astype("uint8")

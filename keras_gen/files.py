@@ -1,0 +1,94 @@
+"""Write files and folders so that a crash leaves the old or the new one."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+_PREFIX = ".tmp-"
+
+
+def sweep(folder):
+    """Remove what crashed writers left behind in `folder`."""
+    for path in Path(folder).glob(f"{_PREFIX}*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def make_folder(folder):
+    """Create `folder` and prove that files can be written into it.
+
+    Returns:
+        `pathlib.Path` of the folder.
+
+    Raises:
+        OSError: If it cannot be created or written to.
+    """
+    folder = Path(folder)
+    probe = folder / f"{_PREFIX}probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise OSError(
+            f"Cannot write to the folder {str(folder)!r}: {error}"
+        ) from error
+    return folder
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Yield a temporary folder that becomes `path` if the block succeeds.
+
+    An existing folder at `path` is replaced, whole. Every file is on the disk
+    before the folder gets its name.
+    """
+    path = Path(path)
+    temporary = path.parent / f"{_PREFIX}{os.getpid()}-{path.name}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            _flush(file)
+        _flush(temporary)
+        if path.exists():
+            # A folder that is not empty cannot be replaced: move it aside.
+            aside = path.parent / f"{_PREFIX}{os.getpid()}-old-{path.name}"
+            os.replace(path, aside)
+            os.replace(temporary, path)
+            shutil.rmtree(aside)
+        else:
+            os.replace(temporary, path)
+        _flush(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def atomic_file(path):
+    """Yield a temporary path that becomes `path` if the block succeeds.
+
+    The temporary file keeps the extension, which writers look at.
+    """
+    path = Path(path)
+    temporary = path.parent / f"{_PREFIX}{os.getpid()}-{path.name}"
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _flush(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""Models as folders: a configuration of plain types and a file of weights."""
+
+import json
+from pathlib import Path
+
+from keras_gen import models
+from keras_gen.training.presets import CONFIG
+from keras_gen.training.presets import WEIGHTS
+from keras_gen.training.presets import check_classes
+from keras_gen.training.presets import save_to_preset
+
+__all__ = ["from_preset", "save_to_preset"]
+
+
+def from_preset(folder):
+    """Load a model from a folder that `save_to_preset` wrote.
+
+    Nothing in the folder is executed: the class is looked up among the models
+    of this package, networks may consist of Keras's and this package's layers
+    only, and the weights are numbers.
+
+    Args:
+        folder: Path of the folder, written on any backend.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        ValueError: If the folder is not a preset, names an unknown class, or
+            its weights do not fit its configuration.
+
+    Example:
+    >>> model.save_to_preset("runs/vae/model")
+    >>> model = keras_gen.from_preset("runs/vae/model")
+    """
+    folder = Path(folder)
+    try:
+        description = json.loads((folder / CONFIG).read_text())
+        class_name, config = description["class"], description["config"]
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"There is no preset in {str(folder)!r}: expected the files "
+            f"{CONFIG} and {WEIGHTS}."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{str(folder / CONFIG)!r} is damaged or not a preset: {error}"
+        ) from error
+    if class_name not in models.__all__:
+        raise ValueError(
+            f"Unknown model class {class_name!r}. Expected one of "
+            f"{models.__all__}"
+        )
+    check_classes(config)
+    model = getattr(models, class_name).from_config(config)
+    try:
+        model.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{str(folder / WEIGHTS)!r} is damaged or does not fit its "
+            f"{CONFIG}: {error}"
+        ) from error
+    return model

@@ -1,0 +1,125 @@
+"""Convolutional networks that halve or double the image at each level."""
+
+import keras
+from keras import layers
+
+
+def _coarsest(image_shape, levels):
+    """Return the (height, width) after halving `levels` times, or raise."""
+    if len(image_shape) != 3:
+        raise ValueError(
+            "`image_shape` must be (height, width, channels). "
+            f"Received: image_shape={tuple(image_shape)}"
+        )
+    height, width, _ = image_shape
+    step = 2**levels
+    if height % step or width % step:
+        raise ValueError(
+            f"{levels} levels halve an image {levels} times, so its height "
+            f"and width must be multiples of {step}. Received: "
+            f"image_shape={tuple(image_shape)}. Resize or pad the images, or "
+            "pass fewer `filters`."
+        )
+    return height // step, width // step
+
+
+def conv_encoder(image_shape, latent_dim, outputs=1, filters=(32, 64)):
+    """Build a convolutional encoder.
+
+    Args:
+        image_shape: Tuple (height, width, channels); height and width must
+            be divisible by 2 as often as there are `filters`.
+        latent_dim: Integer, the length of a code.
+        outputs: Integer, how many codes to return: 2 for a VAE's mean and
+            log-variance.
+        filters: Tuple of integers, the channels of each level.
+
+    Returns:
+        `keras.Model` from `(batch, *image_shape)` to one tensor, or a list of
+        `outputs` tensors, of shape `(batch, latent_dim)`.
+    """
+    _coarsest(image_shape, len(filters))
+    inputs = x = keras.Input(image_shape)
+    for channels in filters:
+        x = layers.Conv2D(
+            channels, 3, strides=2, padding="same", activation="relu"
+        )(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(128, activation="relu")(x)
+    codes = [layers.Dense(latent_dim)(x) for _ in range(outputs)]
+    return keras.Model(inputs, codes if outputs > 1 else codes[0])
+
+
+def conv_decoder(image_shape, latent_dim, filters=(64, 32)):
+    """Build a convolutional decoder.
+
+    Args:
+        image_shape: Tuple (height, width, channels); height and width must
+            be divisible by 2 as often as there are `filters`.
+        latent_dim: Integer, the length of a code.
+        filters: Tuple of integers, the channels of each level.
+
+    Returns:
+        `keras.Model` from `(batch, latent_dim)` to `(batch, *image_shape)`,
+        linear, as the likelihoods expect.
+    """
+    height, width = _coarsest(image_shape, len(filters))
+    inputs = keras.Input((latent_dim,))
+    x = layers.Dense(height * width * filters[0], activation="relu")(inputs)
+    x = layers.Reshape((height, width, filters[0]))(x)
+    for channels in filters:
+        x = layers.Conv2DTranspose(
+            channels, 3, strides=2, padding="same", activation="relu"
+        )(x)
+    x = layers.Conv2D(image_shape[-1], 3, padding="same")(x)
+    return keras.Model(inputs, x)
+
+
+def conv_generator(image_shape, latent_dim, filters=(128, 64)):
+    """Build a convolutional generator with batch normalisation.
+
+    Args:
+        image_shape: Tuple (height, width, channels); height and width must
+            be divisible by 2 as often as there are `filters`.
+        latent_dim: Integer, the length of z.
+        filters: Tuple of integers, the channels of each level.
+
+    Returns:
+        `keras.Model` from `(batch, latent_dim)` to `(batch, *image_shape)` in
+        [-1, 1].
+    """
+    height, width = _coarsest(image_shape, len(filters))
+    inputs = keras.Input((latent_dim,))
+    x = layers.Dense(height * width * filters[0], use_bias=False)(inputs)
+    x = layers.Reshape((height, width, filters[0]))(x)
+    for channels in filters:
+        x = layers.BatchNormalization()(x)
+        x = layers.ReLU()(x)
+        # A kernel that is a multiple of the stride: no checkerboard.
+        x = layers.Conv2DTranspose(
+            channels, 4, strides=2, padding="same", use_bias=False
+        )(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU()(x)
+    x = layers.Conv2D(image_shape[-1], 3, padding="same", activation="tanh")(x)
+    return keras.Model(inputs, x)
+
+
+def conv_discriminator(image_shape, filters=(64, 128)):
+    """Build a convolutional discriminator, without normalisation.
+
+    Args:
+        image_shape: Tuple (height, width, channels); height and width must
+            be divisible by 2 as often as there are `filters`.
+        filters: Tuple of integers, the channels of each level.
+
+    Returns:
+        `keras.Model` from `(batch, *image_shape)` to logits `(batch, 1)`.
+    """
+    _coarsest(image_shape, len(filters))
+    inputs = x = keras.Input(image_shape)
+    for channels in filters:
+        x = layers.Conv2D(channels, 4, strides=2, padding="same")(x)
+        x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = layers.Flatten()(x)
+    return keras.Model(inputs, layers.Dense(1)(x))

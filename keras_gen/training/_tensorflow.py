@@ -1,0 +1,37 @@
+"""The training step on TensorFlow: variables change in place."""
+
+import tensorflow as tf
+
+
+def run_step(model, step, data):
+    """Run `step(data)`; see `_jax.py` for why the model is passed."""
+    del model
+    return step(data)
+
+
+def minimize(loss_fn, variables, optimizer):
+    """Take one step down the gradient of `loss_fn()["loss"]`.
+
+    Args:
+        loss_fn: Callable without arguments that returns a dict of scalars.
+        variables: List of `keras.Variable` to move.
+        optimizer: Built optimizer of exactly these variables.
+
+    Returns:
+        The dict that `loss_fn` returned.
+    """
+    with tf.GradientTape() as tape:
+        logs = loss_fn()
+        loss = optimizer.scale_loss(logs["loss"])
+        # Keras sums gradients over replicas; a batch mean must stay a mean.
+        loss = loss / tf.distribute.get_strategy().num_replicas_in_sync
+    optimizer.apply(tape.gradient(loss, variables), variables)
+    return logs
+
+
+def input_gradient(fn, x):
+    """Return the gradient of `sum(fn(x))` with respect to `x`."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = fn(x)
+    return tape.gradient(y, x, unconnected_gradients="zero")

@@ -1,0 +1,44 @@
+"""The training step on torch: variables change in place."""
+
+import torch
+
+
+def run_step(model, step, data):
+    """Run `step(data)`; see `_jax.py` for why the model is passed."""
+    del model
+    return step(data)
+
+
+def minimize(loss_fn, variables, optimizer):
+    """Take one step down the gradient of `loss_fn()["loss"]`.
+
+    Args:
+        loss_fn: Callable without arguments that returns a dict of scalars.
+        variables: List of `keras.Variable` to move.
+        optimizer: Built optimizer of exactly these variables.
+
+    Returns:
+        The dict that `loss_fn` returned, detached from the graph.
+    """
+    logs = loss_fn()
+    # `autograd.grad`, not `backward()`: the latter would also leave gradients
+    # in the networks that do not move in this phase.
+    gradients = torch.autograd.grad(
+        optimizer.scale_loss(logs["loss"]),
+        [v.value for v in variables],
+        allow_unused=True,
+    )
+    with torch.no_grad():
+        optimizer.apply(gradients, variables)
+    return {name: value.detach() for name, value in logs.items()}
+
+
+def input_gradient(fn, x):
+    """Return the gradient of `sum(fn(x))` with respect to `x`."""
+    # Keras evaluates under `no_grad`, but a penalty needs its gradient there.
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(
+            fn(x).sum(), x, create_graph=True, materialize_grads=True
+        )
+    return gradient

@@ -1,0 +1,105 @@
+"""Checks of what a person hands to a model, with messages that say the fix."""
+
+import keras
+import numpy as np
+
+_SCALING = (
+    "Scale 8-bit pixels with `x.astype('float32') / 127.5 - 1`, or let "
+    "`keras_gen.data.load` do it."
+)
+
+
+def check_positive_integer(value, name):
+    """Return `value` as an int, or raise if it is not an integer above 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(
+            f"`{name}` must be a positive integer. Received: {name}={value!r}"
+        )
+    if value < 1:
+        raise ValueError(
+            f"`{name}` must be at least 1. Received: {name}={value}"
+        )
+    return int(value)
+
+
+def check_non_negative(value, name):
+    """Return `value` as a float, or raise if it is negative or not finite."""
+    number = float(value)
+    if not (np.isfinite(number) and number >= 0):
+        raise ValueError(
+            f"`{name}` must be a finite number of at least 0. "
+            f"Received: {name}={value}"
+        )
+    return number
+
+
+def check_network(network, name, num_outputs=1):
+    """Raise unless `network` is built and has the expected outputs.
+
+    Args:
+        network: Functional or `Sequential` model that knows its input shape.
+        name: String, the argument's name, for the message.
+        num_outputs: Integer, how many tensors the network must return.
+    """
+    if not isinstance(network, keras.Model):
+        raise ValueError(
+            f"`{name}` must be a `keras.Model`. Received: {network!r} of type "
+            f"{type(network).__name__}"
+        )
+    if not network.built or not network.outputs:
+        raise ValueError(
+            f"`{name}` must know its input shape when it is passed: start it "
+            "with a `keras.Input`. Received an unbuilt model."
+        )
+    if len(network.inputs) != 1 or len(network.outputs) != num_outputs:
+        raise ValueError(
+            f"`{name}` must have 1 input and {num_outputs} output(s). "
+            f"Received: {len(network.inputs)} input(s) and "
+            f"{len(network.outputs)} output(s)."
+        )
+
+
+def check_batch(x, shape, model_name):
+    """Raise unless `x` is a floating batch of samples of `shape`.
+
+    Looks only at dtype and shape, so it also works on symbolic tensors.
+
+    Args:
+        x: Tensor or array.
+        shape: Tuple, the shape of one sample.
+        model_name: String for the message.
+    """
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if "float" not in dtype:
+        raise ValueError(
+            f"`{model_name}` expects floating-point data in [-1, 1]. "
+            f"Received: dtype={dtype}. {_SCALING}"
+        )
+    received = tuple(x.shape)
+    expected = (None, *shape)
+    fits = len(received) == len(expected) and all(
+        e is None or r is None or r == e
+        for r, e in zip(received[1:], expected[1:])
+    )
+    if not fits:
+        raise ValueError(
+            f"`{model_name}` expects batches of shape {expected}, channels "
+            f"last. Received: shape={received}"
+        )
+
+
+def check_range(x, model_name):
+    """Raise if the pixels of the array `x` cannot be in [-1, 1].
+
+    NaN passes: whether to stop on it is the `StopOnNaN` callback's business.
+    """
+    if x.size == 0:
+        raise ValueError(
+            f"`{model_name}` received an empty batch: shape={x.shape}."
+        )
+    low, high = float(np.nanmin(x)), float(np.nanmax(x))
+    if low < -1.001 or high > 1.001:
+        raise ValueError(
+            f"`{model_name}` expects pixels in [-1, 1]. Received values in "
+            f"[{low:g}, {high:g}]. {_SCALING}"
+        )

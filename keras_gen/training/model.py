@@ -1,0 +1,426 @@
+"""The base of every model: one training step, written once."""
+
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gen.training import backend
+from keras_gen.training import checks
+from keras_gen.training.average import AveragedNetworks
+from keras_gen.training.noise import sample_noise
+from keras_gen.training.optimizers import OptimizerGroup
+from keras_gen.training.optimizers import make_optimizer
+from keras_gen.training.presets import save_to_preset
+
+
+class GenerativeModel(keras.Model):
+    """Train a generative model with `fit` on every backend.
+
+    A subclass passes its networks in, sets `data_shape`, and writes
+
+    - `training_step(x, y)`: which networks move down which loss, in which
+      order, through `self.minimize`; returns a dict of scalars;
+    - `evaluation_step(x, y)`: the same scalars, nothing moves;
+    - `generate(num_samples, ...)`.
+
+    Everything else is here: the step that Keras compiles, optimizers, epoch
+    averages of the logs, averaged weights, random state that is saved.
+
+    Args:
+        logs: Tuple of strings, the keys that both steps return.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
+
+    Attributes:
+        networks: Tuple of strings, the attributes that hold separately
+            optimised networks; empty when one optimizer moves everything.
+        data_shape: Tuple, the shape of one sample. Samples of rank 3 are
+            images, channels last, in [-1, 1].
+    """
+
+    networks = ()
+    data_shape = None
+
+    def __init__(self, logs, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator()
+        # Created here because Keras locks the state of a model once built.
+        self.log_means = {name: keras.metrics.Mean(name) for name in logs}
+        self.averaged = None
+        # Networks arrive built, so the model has nothing left to build.
+        self.built = True
+
+    def training_step(self, x, y=None):
+        """Move the networks on one batch and return a dict of scalars."""
+        raise NotImplementedError
+
+    def evaluation_step(self, x, y=None):
+        """Return the scalars of `training_step` without moving anything."""
+        raise NotImplementedError
+
+    def generate(self, num_samples, labels=None, seed=None, batch_size=None):
+        """Return `num_samples` new samples as a float32 array."""
+        raise NotImplementedError
+
+    # Optimisation.
+
+    def compile(
+        self,
+        optimizer="adam",
+        *,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+        **kwargs,
+    ):
+        """Set the optimizer or optimizers.
+
+        Args:
+            optimizer: `keras.optimizers.Optimizer` or its name; for a model
+                with several networks also a dict of these by network name.
+                One optimizer for several networks means a copy for each.
+            run_eagerly: Bool, whether to run the step uncompiled.
+            steps_per_execution: Integer, batches per compiled call.
+            jit_compile: Bool or `"auto"`, see `keras.Model.compile`.
+            auto_scale_loss: Bool, whether to wrap each optimizer in a
+                `LossScaleOptimizer` under the `mixed_float16` policy.
+
+        Raises:
+            ValueError: If networks are missing or unknown in `optimizer`, or
+                if `loss` or `metrics` are passed: the model defines its own.
+        """
+        if kwargs:
+            raise ValueError(
+                f"`{type(self).__name__}` defines its own losses and logs; "
+                "`compile` takes no other arguments than `optimizer`, "
+                "`run_eagerly`, `steps_per_execution`, `jit_compile` and "
+                f"`auto_scale_loss`. Received: {sorted(kwargs)}"
+            )
+        if jit_compile is True and keras.backend.backend() == "torch":
+            warnings.warn(
+                "On torch the step runs eagerly: `torch.compile` cannot "
+                "differentiate a gradient penalty. Ignoring jit_compile=True.",
+                stacklevel=2,
+            )
+            jit_compile = False
+        optimizer = make_optimizer(optimizer, self.networks)
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
+            optimizer = _scale_losses(optimizer)
+        # Taken now: schedules change the learning rate that a config shows.
+        arguments = {
+            "optimizer": keras.saving.serialize_keras_object(optimizer),
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            # Not what "auto" resolves to here: another backend decides anew.
+            "jit_compile": jit_compile,
+            "auto_scale_loss": auto_scale_loss,
+        }
+        super().compile(
+            optimizer=optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            auto_scale_loss=False,
+        )
+        self._compile_arguments = arguments
+        # Build at once: state that is loaded into unbuilt optimizers is lost.
+        if self.networks:
+            optimizer.attach(
+                {name: self._variables_of(name) for name in self.networks}
+            )
+        else:
+            optimizer.build(self.trainable_variables)
+
+    def get_compile_config(self):
+        return dict(self._compile_arguments) if self.compiled else {}
+
+    def compile_from_config(self, config):
+        config = dict(config)
+        config["optimizer"] = keras.saving.deserialize_keras_object(
+            config["optimizer"]
+        )
+        self.compile(**config)
+
+    def minimize(self, loss_fn, name=None):
+        """Move one network down the gradient of one loss.
+
+        Call it from `training_step` only. Whatever `loss_fn` changes besides
+        (batch statistics, random state) is kept.
+
+        Args:
+            loss_fn: Callable without arguments that returns the loss, a
+                scalar, or a dict of scalars whose `"loss"` is minimised.
+            name: String, one of `networks`, or None for the whole model when
+                it has a single optimizer.
+
+        Returns:
+            What `loss_fn` returned, in float32.
+        """
+        if self.networks:
+            if name not in self.networks:
+                raise ValueError(
+                    f"`name` must be one of {self.networks}. "
+                    f"Received: name={name!r}"
+                )
+            optimizer = self.optimizer[name]
+            variables = self._variables_of(name)
+        else:
+            optimizer, variables = self.optimizer, self.trainable_variables
+        scalar = False
+
+        def logs_fn():
+            nonlocal scalar
+            result = loss_fn()
+            scalar = not isinstance(result, dict)
+            logs = {"loss": result} if scalar else result
+            return {k: ops.cast(v, "float32") for k, v in logs.items()}
+
+        logs = backend.minimize(logs_fn, variables, optimizer)
+        return logs["loss"] if scalar else logs
+
+    def _variables_of(self, name):
+        return getattr(self, name).trainable_variables
+
+    # Averaged weights.
+
+    def average_weights(self, decay, *names):
+        """Keep moving averages of the networks called `names`.
+
+        Args:
+            decay: Float in [0, 1), or None to keep none.
+            *names: Strings, attributes that hold the networks.
+        """
+        self.ema_decay = decay
+        if decay is not None:
+            networks = {name: getattr(self, name) for name in names}
+            self.averaged = AveragedNetworks(networks, decay)
+
+    def sampling_network(self, name, use_ema=None):
+        """Return the network to sample with: averaged, if there is one.
+
+        Args:
+            name: String, the attribute that holds the network.
+            use_ema: Bool, or None for "if the model keeps an average".
+        """
+        if use_ema and self.averaged is None:
+            raise ValueError(
+                "`use_ema=True` needs a model built with `ema_decay`. "
+                f"Received: ema_decay={self.ema_decay}"
+            )
+        if self.averaged is None or use_ema is False:
+            return getattr(self, name)
+        return self.averaged.averages[name]
+
+    # The one training step.
+
+    def train_step(self, *args):
+        # `args` is `(data,)`, on JAX `(state, data)`.
+        return backend.run_step(self, self._train_on, *args)
+
+    def test_step(self, *args):
+        return backend.run_step(self, self._evaluate_on, *args)
+
+    def _train_on(self, data):
+        x, y = self._unpack(data)
+        logs = self.training_step(x, y)
+        if self.averaged is not None:
+            self.averaged.update(
+                {name: getattr(self, name) for name in self.averaged.averages}
+            )
+        return self._report(logs, x)
+
+    def _evaluate_on(self, data):
+        x, y = self._unpack(data)
+        return self._report(self.evaluation_step(x, y), x)
+
+    def _unpack(self, data):
+        x, y, sample_weight = _unpack(data)
+        if sample_weight is not None:
+            raise ValueError(
+                f"`{type(self).__name__}` does not support `sample_weight`."
+            )
+        checks.check_batch(x, self.data_shape, type(self).__name__)
+        x = ops.cast(ops.convert_to_tensor(x), "float32")
+        return x, None if y is None else ops.convert_to_tensor(y)
+
+    def _report(self, logs, x):
+        """Fold `logs` into the epoch averages, weighted by samples."""
+        if set(logs) != set(self.log_means):
+            raise ValueError(
+                f"The steps of `{type(self).__name__}` must return the logs "
+                f"{sorted(self.log_means)}. Received: {sorted(logs)}"
+            )
+        for name, mean in self.log_means.items():
+            mean.update_state(
+                ops.cast(logs[name], "float32"), sample_weight=ops.shape(x)[0]
+            )
+        return {name: m.result() for name, m in self.log_means.items()}
+
+    @property
+    def metrics(self):
+        # Without Keras's own `loss` tracker, which nothing here updates. Epoch
+        # logs are averages only if the step returns exactly these.
+        return list(self.log_means.values())
+
+    def fit(self, x=None, y=None, *, callbacks=None, **kwargs):
+        self._check_first_batch(x)
+        if callbacks is None:
+            callbacks = []
+        elif isinstance(callbacks, keras.callbacks.Callback):
+            callbacks = [callbacks]
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = list(callbacks)
+            if hasattr(x, "set_epoch"):
+                # The order of examples follows from the epoch's number.
+                callbacks.append(
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_begin=lambda epoch, logs: x.set_epoch(epoch)
+                    )
+                )
+            # A checkpoint keeps the other callbacks' values, so it runs last.
+            callbacks.sort(key=lambda c: hasattr(c, "set_callbacks"))
+            for callback in callbacks:
+                if hasattr(callback, "set_callbacks"):
+                    callback.set_callbacks(callbacks)
+        return super().fit(x, y, callbacks=callbacks, **kwargs)
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        # `fit` passes its validation iterator, checked or not, by keyword.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            self._check_first_batch(x)
+        return super().evaluate(x, y, **kwargs)
+
+    def _check_first_batch(self, x):
+        """Check shape, dtype and range before anything is compiled."""
+        name = type(self).__name__
+        if x is None:
+            raise ValueError(f"`{name}.fit` needs data. Received: x=None")
+        if hasattr(x, "__len__") and len(x) == 0:
+            raise ValueError(
+                f"`{name}` received an empty data set: {type(x).__name__} of "
+                "length 0."
+            )
+        if hasattr(x, "shape"):
+            batch = x[:256]
+        elif hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+            batch, _, _ = _unpack(x[0])
+        elif hasattr(x, "__iter__") and not hasattr(x, "__next__"):
+            batch, _, _ = _unpack(next(iter(x), None))
+        else:  # A generator: looking at it would use up a batch.
+            return
+        batch = ops.convert_to_numpy(batch)
+        checks.check_batch(batch, self.data_shape, name)
+        if len(self.data_shape) == 3:
+            checks.check_range(batch, name)
+            if batch.min() >= 0 and batch.max() > 0.5:
+                warnings.warn(
+                    f"`{name}` expects pixels in [-1, 1], and the first batch "
+                    "has none below 0. If yours are in [0, 1], pass "
+                    "`2 * x - 1`.",
+                    stacklevel=3,
+                )
+
+    # Generation.
+
+    def starting_noise(self, num_samples, shape, labels=None, seed=None):
+        """Return the noise of `sample_noise`, after checking the request."""
+        checks.check_positive_integer(num_samples, "num_samples")
+        if labels is not None:
+            raise ValueError(
+                f"`{type(self).__name__}` is not conditional. Received: "
+                f"labels={labels!r}"
+            )
+        return sample_noise(num_samples, shape, seed)
+
+    def run_network(self, network, x, batch_size=None):
+        """Apply a network in batches, outside training.
+
+        Args:
+            network: Built `keras.Model`.
+            x: Array of shape `(n, ...)`.
+            batch_size: Integer, or None for 128.
+
+        Returns:
+            float32 array, or list of them if the network has several outputs.
+        """
+        if batch_size is None:
+            batch_size = 128
+        checks.check_positive_integer(batch_size, "batch_size")
+        outputs = network.predict(x, batch_size=batch_size, verbose=0)
+        if isinstance(outputs, (list, tuple)):
+            return [np.asarray(output, "float32") for output in outputs]
+        return np.asarray(outputs, "float32")
+
+    # Saving.
+
+    def _random_state(self):
+        """Seed states: Keras keeps them but does not save them."""
+        weights = {id(v) for v in self.weights}
+        return [v for v in self.variables if id(v) not in weights]
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for i, state in enumerate(self._random_state()):
+            store[f"seed_{i}"] = ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        keys = list(store.keys())
+        seeds = [key for key in keys if key.startswith("seed_")]
+        states = self._random_state()
+        if len(seeds) != len(states):
+            raise ValueError(
+                f"`{type(self).__name__}` expected {len(states)} random "
+                f"states in the file. Received: {len(seeds)}"
+            )
+        for i, state in enumerate(states):
+            state.assign(np.asarray(store[f"seed_{i}"]))
+        super().load_own_variables(
+            {key: store[key] for key in keys if key not in seeds}
+        )
+
+    def save_to_preset(self, folder):
+        """Write the model as a preset, see `keras_gen.hub.save_to_preset`."""
+        save_to_preset(self, folder)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(
+            **{
+                key: keras.saving.deserialize_keras_object(
+                    value, custom_objects=custom_objects
+                )
+                if isinstance(value, dict) and "class_name" in value
+                else value
+                for key, value in config.items()
+            }
+        )
+
+
+def _unpack(data):
+    """Return `(x, y, sample_weight)` of any batch that Keras passes on."""
+    if isinstance(data, list):  # torch loaders
+        data = tuple(data)
+    if isinstance(data, dict):
+        if "image" not in data:
+            raise ValueError(
+                "A dict of data must have the key 'image' and may have "
+                f"'label'. Received: {sorted(data)}"
+            )
+        return data["image"], data.get("label"), None
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if isinstance(x, dict):  # Keras passes a dict on as the only input
+        return _unpack(x)
+    return x, y, sample_weight
+
+
+def _scale_losses(optimizer):
+    """Wrap each optimizer so that small float16 gradients survive."""
+    if isinstance(optimizer, OptimizerGroup):
+        return OptimizerGroup(
+            {name: _scale_losses(m) for name, m in optimizer.members.items()}
+        )
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)

@@ -1,0 +1,59 @@
+"""Write a model as a preset: `keras_gen.hub` reads it."""
+
+import json
+
+import keras
+
+from keras_gen.files import atomic_folder
+
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+
+
+def save_to_preset(model, folder):
+    """Write `config.json` and `model.weights.h5`, without optimizer state.
+
+    An existing preset at `folder` is replaced, whole or not at all.
+
+    Args:
+        model: A `GenerativeModel`.
+        folder: Path of the folder to write.
+
+    Raises:
+        ValueError: If a network holds layers that a reader could not rebuild
+            from this package and Keras alone.
+        OSError: If the folder cannot be written.
+    """
+    config = model.get_config()
+    check_classes(config)
+    # A model that was never compiled has no optimizer to write along.
+    bare = type(model).from_config(config)
+    bare.set_weights(model.get_weights())
+    with atomic_folder(folder) as temporary:
+        bare.save_weights(temporary / WEIGHTS)
+        description = {
+            "class": type(model).__name__,
+            "config": config,
+            "keras": keras.__version__,
+        }
+        (temporary / CONFIG).write_text(json.dumps(description, indent=1))
+
+
+def check_classes(config):
+    """Raise unless every object in `config` is Keras's or this package's."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            module = str(config.get("module"))
+            ours = str(config.get("registered_name")).startswith("keras_gen>")
+            if not (module.split(".")[0] == "keras" or ours):
+                raise ValueError(
+                    "A preset may hold classes of Keras and keras_gen only. "
+                    f"Received: {module}.{config['class_name']}"
+                )
+            if config["class_name"] == "Lambda":
+                raise ValueError("A preset may not hold `Lambda` layers.")
+        for value in config.values():
+            check_classes(value)
+    elif isinstance(config, (list, tuple)):
+        for value in config:
+            check_classes(value)
