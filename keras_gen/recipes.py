@@ -12,7 +12,7 @@ def vae(shape):
     if min(shape[:2]) < 16:
         encoder = nets.dense_encoder(shape, latent_dim=8, outputs=2)
         decoder = nets.dense_decoder(shape, latent_dim=8)
-        likelihood = losses.Gaussian(sigma=0.3)
+        likelihood = losses.Gaussian(sigma=0.35)
     else:
         encoder = nets.conv_encoder(shape, latent_dim=16, outputs=2)
         decoder = nets.conv_decoder(shape, latent_dim=16)

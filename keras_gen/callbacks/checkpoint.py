@@ -14,6 +14,7 @@ from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import atomic_folder
 from keras_gen.files import make_folder
 from keras_gen.files import sweep
+from keras_gen.training import backend
 
 _WEIGHTS = "state.weights.h5"
 _META = "meta.json"
@@ -79,6 +80,7 @@ class Checkpoint(keras.callbacks.Callback):
             path, meta = self._restored
             self._check_same_model(path, meta)
             restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
+            backend.set_global_random_state(meta["random_state"])
             self.model._initial_epoch = meta["epoch"]
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -125,6 +127,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "file_sha256": file_digest(weights),
                 "state_sha256": state_digest(self.model),
                 **self._model_digests(),
+                "random_state": backend.global_random_state(),
                 "history": {
                     name: [*past.get(name, []), float(value)]
                     for name, value in logs.items()

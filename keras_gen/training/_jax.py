@@ -109,3 +109,12 @@ def input_gradient(fn, x):
     gradient, updates = jax.grad(total, has_aux=True)(x)
     _assign(variables, updates)
     return gradient
+
+
+def global_random_state():
+    """Return the states of generators outside the model: there are none."""
+    return []
+
+
+def set_global_random_state(states):
+    """Do nothing: all random state is the model's."""

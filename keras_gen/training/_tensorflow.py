@@ -35,3 +35,12 @@ def input_gradient(fn, x):
         tape.watch(x)
         y = fn(x)
     return tape.gradient(y, x, unconnected_gradients="zero")
+
+
+def global_random_state():
+    """Return the states of generators outside the model: there are none."""
+    return []
+
+
+def set_global_random_state(states):
+    """Do nothing: all random state is the model's."""

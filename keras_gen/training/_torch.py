@@ -42,3 +42,23 @@ def input_gradient(fn, x):
             fn(x).sum(), x, create_graph=True, materialize_grads=True
         )
     return gradient
+
+
+def global_random_state():
+    """Return the states of torch's generators, as hexadecimal strings.
+
+    On torch, Keras's Dropout without a seed draws from them, and not from the
+    seed generator it owns.
+    """
+    states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    return [state.numpy().tobytes().hex() for state in states]
+
+
+def set_global_random_state(states):
+    """Restore what `global_random_state` returned."""
+    cpu, *cuda = [
+        torch.frombuffer(bytearray.fromhex(state), dtype=torch.uint8)
+        for state in states
+    ]
+    torch.set_rng_state(cpu)
+    torch.cuda.set_rng_state_all(cuda)

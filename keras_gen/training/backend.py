@@ -2,7 +2,8 @@
 
 The two functions models need, `minimize` and `input_gradient`, and the wrapper
 `run_step` around a whole step exist once per backend, in `_tensorflow.py`,
-`_jax.py` and `_torch.py`. No other file imports a backend.
+`_jax.py` and `_torch.py`, and so does what `Checkpoint` must know about random
+generators. No other file imports a backend.
 """
 
 import importlib
@@ -25,3 +26,5 @@ _module = importlib.import_module(
 minimize = _module.minimize
 input_gradient = _module.input_gradient
 run_step = _module.run_step
+global_random_state = _module.global_random_state
+set_global_random_state = _module.set_global_random_state

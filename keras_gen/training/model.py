@@ -1,5 +1,6 @@
 """The base of every model: one training step, written once."""
 
+import copy
 import warnings
 
 import keras
@@ -86,6 +87,7 @@ class GenerativeModel(keras.Model):
             jit_compile: Bool or `"auto"`, see `keras.Model.compile`.
             auto_scale_loss: Bool, whether to wrap each optimizer in a
                 `LossScaleOptimizer` under the `mixed_float16` policy.
+            **kwargs: None are accepted; they are named in the error.
 
         Raises:
             ValueError: If networks are missing or unknown in `optimizer`, or
@@ -273,7 +275,9 @@ class GenerativeModel(keras.Model):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = list(callbacks)
             if hasattr(x, "set_epoch"):
-                # The order of examples follows from the epoch's number.
+                # The order of examples follows from the epoch's number, and
+                # not from Python's global generator, as Keras would have it.
+                kwargs["shuffle"] = False
                 callbacks.append(
                     keras.callbacks.LambdaCallback(
                         on_epoch_begin=lambda epoch, logs: x.set_epoch(epoch)
@@ -386,6 +390,7 @@ class GenerativeModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        config = copy.deepcopy(config)  # Keras takes it apart while reading
         return cls(
             **{
                 key: keras.saving.deserialize_keras_object(

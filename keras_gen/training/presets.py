@@ -6,6 +6,9 @@ import keras
 
 from keras_gen.files import atomic_folder
 
+# What Keras writes for tensors and tuples inside a network's description.
+_PLAIN = ("__keras_tensor__", "__tuple__")
+
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
 
@@ -42,7 +45,7 @@ def save_to_preset(model, folder):
 def check_classes(config):
     """Raise unless every object in `config` is Keras's or this package's."""
     if isinstance(config, dict):
-        if "class_name" in config:
+        if config.get("class_name", "__tuple__") not in _PLAIN:
             module = str(config.get("module"))
             ours = str(config.get("registered_name")).startswith("keras_gen>")
             if not (module.split(".")[0] == "keras" or ours):

@@ -1,0 +1,66 @@
+"""The test list: every model, as small as its method allows.
+
+Adding a model adds one line to `CASES`; it then gets every shared check.
+"""
+
+import keras
+
+import keras_gen as kg
+
+SHAPE = (8, 8, 1)
+
+
+def _vae(**arguments):
+    model = kg.models.VAE(
+        kg.nets.dense_encoder(SHAPE, latent_dim=3, outputs=2, units=(16,)),
+        kg.nets.dense_decoder(SHAPE, latent_dim=3, units=(16,)),
+        **arguments,
+    )
+    model.compile(keras.optimizers.Adam(1e-2))
+    return model
+
+
+def _gan(**arguments):
+    model = kg.models.GAN(
+        kg.nets.dense_generator(SHAPE, latent_dim=3, units=(16,)),
+        kg.nets.dense_discriminator(SHAPE, units=(16,)),
+        **arguments,
+    )
+    model.compile(
+        {
+            "discriminator": keras.optimizers.Adam(1e-3, beta_1=0.5),
+            "generator": keras.optimizers.Adam(2e-3, beta_1=0.5),
+        }
+    )
+    return model
+
+
+def _conv_gan():
+    """Batch statistics, dropout, a penalty and an average at once."""
+    discriminator = keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Conv2D(4, 3, strides=2, activation="relu"),
+            keras.layers.Dropout(0.3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(1),
+        ]
+    )
+    model = kg.models.GAN(
+        kg.nets.conv_generator(SHAPE, latent_dim=3, filters=(8, 4)),
+        discriminator,
+        loss="minimax",
+        discriminator_steps=2,
+        penalty=kg.losses.GradientPenalty(1.0, at="interpolate"),
+        ema_decay=0.9,
+    )
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
+CASES = {
+    "vae": _vae,
+    "vae_gaussian": lambda: _vae(likelihood="gaussian", ema_decay=0.9),
+    "gan": _gan,
+    "gan_conv": _conv_gan,
+}

@@ -1,0 +1,109 @@
+"""Checks that hold for every generative model."""
+
+import json
+
+import keras
+import numpy as np
+
+import keras_gen as kg
+from tests.conftest import host
+
+
+def check_generative_model(make_model, data, folder):
+    """Check everything that `GenerativeModel` promises.
+
+    Args:
+        make_model: Callable that returns a compiled model.
+        data: `ImageDataset` of a few batches.
+        folder: `pathlib.Path` to write to.
+    """
+    model = make_model()
+    _check_fit(model, data)
+    _check_evaluation(model, data)
+    _check_generate(model)
+    _check_config(model)
+    _check_preset(model, folder / "preset")
+    _check_keras_file(model, data, folder / "model.keras")
+
+
+def state(model):
+    """Return every value that decides how training goes on, by position."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return [host(v).copy() for v in variables]
+
+
+def assert_same_state(a, b):
+    assert len(a) == len(b)
+    for i, (x, y) in enumerate(zip(a, b, strict=True)):
+        assert x.dtype == y.dtype and x.shape == y.shape
+        assert x.tobytes() == y.tobytes(), f"variable {i} differs"
+
+
+def _check_fit(model, data):
+    before = {v.path: host(v).copy() for v in model.trainable_variables}
+    history = model.fit(data, epochs=2, validation_data=data, verbose=0).history
+    training = {name for name in history if not name.startswith("val_")}
+    assert training == set(model.log_means)
+    assert set(history) == training | {f"val_{name}" for name in training}
+    for name, values in history.items():
+        assert len(values) == 2 and np.isfinite(values).all(), name
+    for v in model.trainable_variables:
+        assert not np.array_equal(before[v.path], host(v)), (
+            f"{v.path} did not move"
+        )
+
+
+def _check_evaluation(model, data):
+    """Nothing but random state and log averages may change."""
+    before = [host(v).copy() for v in model.weights]
+    logs = model.evaluate(data, return_dict=True, verbose=0)
+    assert set(logs) == set(model.log_means)
+    for old, new in zip(before, model.weights, strict=True):
+        assert np.array_equal(old, host(new)), f"{new.path} moved"
+
+
+def _check_generate(model):
+    images = model.generate(5, seed=3)
+    assert images.shape == (5, *model.data_shape)
+    assert images.dtype == np.float32
+    assert images.min() >= -1 and images.max() <= 1
+    assert np.array_equal(images, model.generate(5, seed=3))
+    assert not np.array_equal(images, model.generate(5, seed=4))
+    np.testing.assert_allclose(
+        images, model.generate(5, seed=3, batch_size=2), atol=1e-5
+    )
+    # Sample i does not depend on how many are drawn with it.
+    np.testing.assert_allclose(images[:2], model.generate(2, seed=3), atol=1e-5)
+
+
+def _check_config(model):
+    config = json.loads(json.dumps(model.get_config()))
+    copy = type(model).from_config(config)
+    assert json.loads(json.dumps(copy.get_config())) == config
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(
+        copy.generate(3, seed=0), model.generate(3, seed=0)
+    )
+
+
+def _check_preset(model, folder):
+    model.save_to_preset(folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json",
+        "model.weights.h5",
+    ]
+    loaded = kg.from_preset(folder)
+    np.testing.assert_array_equal(
+        loaded.generate(3, seed=0), model.generate(3, seed=0)
+    )
+
+
+def _check_keras_file(model, data, path):
+    """A saved model goes on training as the original does, bit for bit."""
+    model.save(path)
+    loaded = keras.saving.load_model(path)
+    assert_same_state(state(model), state(loaded))
+    for m in (model, loaded):
+        keras.utils.set_random_seed(9)  # torch's Dropout, see `_torch.py`
+        m.fit(data, epochs=1, verbose=0)
+    assert_same_state(state(model), state(loaded))

@@ -1,0 +1,45 @@
+"""Shared fixtures. Run with KERAS_BACKEND set to the backend to test."""
+
+import os
+from pathlib import Path
+
+try:  # torch after TensorFlow can crash the interpreter
+    import torch  # noqa: F401
+except ImportError:
+    pass
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gen as kg
+
+BACKEND = keras.backend.backend()
+
+
+def data_folder(name):
+    """Return a folder of real data beside the checkout, or skip."""
+    root = os.environ.get("KERAS_GEN_TEST_DATA")
+    if root is None:
+        root = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(root) / name
+    if not folder.is_dir():
+        pytest.skip(f"no {name} in KERAS_GEN_TEST_DATA or ../shared/data")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(1)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """96 digits in batches of 32."""
+    full = kg.data.load("digits")
+    return kg.data.ImageDataset(full.images[:96], full.labels[:96], 32)
+
+
+def host(x):
+    """Return a tensor or variable as a NumPy array."""
+    return np.asarray(keras.ops.convert_to_numpy(x))

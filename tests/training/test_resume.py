@@ -1,0 +1,87 @@
+"""A resumed run equals one that was never interrupted, bit for bit."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gen as kg
+from tests.cases import CASES
+from tests.checks import state
+from tests.conftest import host
+
+
+def train(name, data, folder, epochs):
+    """Train one case with checkpoints; return its state and history."""
+    keras.utils.set_random_seed(5)
+    model = CASES[name]()
+    data.set_epoch(0)
+    history = model.fit(
+        data,
+        epochs=epochs,
+        validation_data=data,
+        verbose=0,
+        callbacks=[kg.callbacks.Checkpoint(folder)],
+    ).history
+    logs = [np.array(history[key]) for key in sorted(history)]
+    return state(model) + logs
+
+
+def make_data():
+    full = kg.data.load("digits")
+    return kg.data.ImageDataset(full.images[:96], full.labels[:96], 32)
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    """Two epochs here, then two more of every case in one fresh process."""
+    root = tmp_path_factory.mktemp("resume")
+    for name in CASES:
+        train(name, make_data(), root / name, epochs=2)
+    subprocess.run(
+        [sys.executable, "-m", "tests.training.test_resume", str(root)],
+        check=True,
+    )
+    return root
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_resume_in_a_fresh_process_is_bit_exact(name, resumed, tmp_path):
+    whole = train(name, make_data(), tmp_path, epochs=4)
+    with np.load(resumed / f"{name}.npz") as file:
+        parts = [file[key] for key in sorted(file.files)]
+    assert len(whole) == len(parts)
+    for i, (a, b) in enumerate(zip(whole, parts, strict=True)):
+        assert a.tobytes() == b.tobytes(), f"value {i} differs"
+
+
+def test_resume_draws_new_noise_and_a_new_order(tmp_path):
+    data = make_data()
+    first = host(data[0][0])
+    data.set_epoch(1)
+    assert not np.array_equal(first, host(data[0][0]))
+    train("vae", data, tmp_path, epochs=1)
+    keras.utils.set_random_seed(5)
+    model = CASES["vae"]()
+    fresh = host(model.seed_generator.state)
+    model.fit(
+        data,
+        epochs=1,
+        verbose=0,
+        callbacks=[kg.callbacks.Checkpoint(tmp_path)],
+    )
+    assert not np.array_equal(fresh, host(model.seed_generator.state))
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    root = Path(sys.argv[1])
+    for name in CASES:
+        values = train(name, make_data(), root / name, epochs=4)
+        np.savez(
+            root / f"{name}.npz",
+            **{f"{i:04d}": value for i, value in enumerate(values)},
+        )
