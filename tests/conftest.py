@@ -40,6 +40,11 @@ def digits():
     return kg.data.ImageDataset(full.images[:96], full.labels[:96], 32)
 
 
+def tensor(x):
+    """Return an array as a float32 tensor of the backend."""
+    return keras.ops.convert_to_tensor(np.asarray(x, "float32"))
+
+
 def host(x):
     """Return a tensor or variable as a NumPy array."""
     return np.asarray(keras.ops.convert_to_numpy(x))

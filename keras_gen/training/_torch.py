@@ -38,8 +38,11 @@ def input_gradient(fn, x):
     # Keras evaluates under `no_grad`, but a penalty needs its gradient there.
     with torch.enable_grad():
         x = x.detach().requires_grad_()
+        total = fn(x).sum()
+        if not total.requires_grad:  # `fn` ignores its argument
+            return torch.zeros_like(x)
         (gradient,) = torch.autograd.grad(
-            fn(x).sum(), x, create_graph=True, materialize_grads=True
+            total, x, create_graph=True, materialize_grads=True
         )
     return gradient
 

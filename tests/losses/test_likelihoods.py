@@ -1,0 +1,65 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gen.losses import Bernoulli
+from keras_gen.losses import Gaussian
+from keras_gen.losses import get_likelihood
+from tests.conftest import host
+from tests.conftest import tensor
+
+
+def test_bernoulli_is_binary_cross_entropy():
+    rng = np.random.default_rng(0)
+    pixels = rng.uniform(size=(3, 4, 4, 1)).astype("float32")
+    logits = rng.normal(size=pixels.shape).astype("float32")
+    p = 1 / (1 + np.exp(-logits.astype("float64")))
+    expected = -(pixels * np.log(p) + (1 - pixels) * np.log(1 - p))
+    nll = host(Bernoulli().nll(tensor(2 * pixels - 1), tensor(logits)))
+    np.testing.assert_allclose(nll, expected.sum(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_bernoulli_sums_to_one_over_binary_images():
+    images = np.array(list(np.ndindex(2, 2, 2, 2)), "float32")
+    images = 2 * images.reshape(-1, 2, 2, 1) - 1
+    logits = np.array([0.3, -2.0, 1.0, 5.0], "float32").reshape(1, 2, 2, 1)
+    nll = host(
+        Bernoulli().nll(tensor(images), tensor(logits.repeat(16, axis=0)))
+    )
+    assert math.isclose(np.exp(-nll).sum(), 1.0, rel_tol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.7, 2.0])
+def test_gaussian_density_integrates_to_one(sigma):
+    x = np.linspace(-30, 30, 60_001).astype("float32")[:, None]
+    nll = host(Gaussian(sigma).nll(tensor(x), tensor(np.full_like(x, 0.4))))
+    integral = np.exp(-nll.astype("float64")).sum() * (x[1, 0] - x[0, 0])
+    assert math.isclose(integral, 1.0, rel_tol=1e-3)
+
+
+def test_gaussian_is_squared_error_at_variance_one_half():
+    rng = np.random.default_rng(0)
+    x, m = rng.normal(size=(2, 5, 3, 3, 2)).astype("float32")
+    nll = host(Gaussian(math.sqrt(0.5)).nll(tensor(x), tensor(m)))
+    constant = 18 / 2 * math.log(math.pi)
+    squared = ((x - m) ** 2).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(nll, squared + constant, rtol=1e-5)
+
+
+def test_means_are_images():
+    outputs = np.array([[-50.0, 0.0, 50.0]], "float32")
+    for likelihood in (Bernoulli(), Gaussian()):
+        np.testing.assert_allclose(
+            host(likelihood.mean(tensor(outputs))), [[-1, 0, 1]], atol=1e-6
+        )
+
+
+def test_configurations_and_names():
+    config = keras.saving.serialize_keras_object(Gaussian(0.3))
+    assert keras.saving.deserialize_keras_object(config).sigma == 0.3
+    with pytest.raises(ValueError, match="`likelihood` must be one of"):
+        get_likelihood("normal")
+    with pytest.raises(ValueError, match="`sigma` must be positive"):
+        Gaussian(0.0)
