@@ -18,6 +18,16 @@ from keras_gen.training import backend
 
 _WEIGHTS = "state.weights.h5"
 _META = "meta.json"
+# What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint count in. Their
+# settings stay those of the script.
+_COUNTERS = (
+    "best",
+    "best_epoch",
+    "cooldown_counter",
+    "epochs_since_last_save",
+    "stopped_epoch",
+    "wait",
+)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -25,9 +35,10 @@ class Checkpoint(keras.callbacks.Callback):
 
     Each checkpoint is a folder `ckpt-000012` with the complete state (weights,
     every optimizer, averages, random state) and a `meta.json` that holds its
-    SHA-256, the epoch and the values of the other callbacks. It gets its name
-    only once it is whole and on the disk, so a crash at any moment, even in
-    the middle of a save, costs at most the epochs since the last checkpoint.
+    SHA-256, the epoch, the history and the counters of Keras's callbacks. It
+    gets its name only once it is whole and on the disk, so a crash at any
+    moment, even in the middle of a save, costs at most the epochs since the
+    last checkpoint.
 
     `fit` with the same folder continues after the newest checkpoint that
     verifies. `epochs` is the total, so running the same script again is all
@@ -59,7 +70,6 @@ class Checkpoint(keras.callbacks.Callback):
         self.every = every
         self.keep = keep
         self._others = []
-        self._fresh = []
         self._restored = None
 
     def set_callbacks(self, callbacks):
@@ -72,7 +82,6 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         make_folder(self.folder)
         sweep(self.folder)
-        self._fresh = [_plain_values(callback) for callback in self._others]
         self._restored = self._newest()
         # None, so that an earlier fit's value does not linger.
         self.model._initial_epoch = None
@@ -133,10 +142,7 @@ class Checkpoint(keras.callbacks.Callback):
                     for name, value in logs.items()
                 },
                 "callbacks": {
-                    key: _changes(fresh, _plain_values(callback))
-                    for (callback, key), fresh in zip(
-                        self._keys(), self._fresh, strict=True
-                    )
+                    key: _counters(callback) for callback, key in self._keys()
                 },
             }
             (temporary / _META).write_text(json.dumps(meta, indent=1))
@@ -240,29 +246,14 @@ def _config_digest(config):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain_values(callback):
-    """Return a callback's public attributes that JSON can hold."""
+def _counters(callback):
+    """Return the counters of a Keras callback, as JSON can hold them."""
     values = {}
-    for name, value in vars(callback).items():
-        if name.startswith("_") or name in ("model", "params"):
-            continue
-        if isinstance(value, np.generic):
-            value = value.item()
-        try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError):
-            continue
-        values[name] = value
+    for name in _COUNTERS:
+        value = getattr(callback, name, None)
+        if value is not None:
+            values[name] = float(value) if name == "best" else int(value)
     return values
-
-
-def _changes(before, after):
-    """Return what training changed: settings stay those of the script."""
-    return {
-        name: value
-        for name, value in after.items()
-        if name not in before or before[name] != value
-    }
 
 
 def _remove(path):

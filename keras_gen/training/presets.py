@@ -53,8 +53,9 @@ def check_classes(config):
                     "A preset may hold classes of Keras and keras_gen only. "
                     f"Received: {module}.{config['class_name']}"
                 )
-            if config["class_name"] == "Lambda":
-                raise ValueError("A preset may not hold `Lambda` layers.")
+            name = str(config["class_name"])
+            if name == "Lambda" or name.startswith("__"):
+                raise ValueError(f"A preset may not hold {name!r}.")
         for value in config.values():
             check_classes(value)
     elif isinstance(config, (list, tuple)):

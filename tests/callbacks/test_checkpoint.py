@@ -1,0 +1,234 @@
+import errno
+import json
+import shutil
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gen as kg
+from keras_gen.callbacks.checkpoint import file_digest
+from tests.cases import CASES
+from tests.checks import assert_same_state
+from tests.checks import state
+
+
+def fit(name, data, folder, epochs, others=(), **arguments):
+    keras.utils.set_random_seed(2)
+    model = CASES[name]()
+    checkpoint = kg.callbacks.Checkpoint(folder, **arguments)
+    history = model.fit(
+        data, epochs=epochs, verbose=0, callbacks=[checkpoint, *others]
+    )
+    return model, history
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_keeps_the_newest_and_records_what_they_are(digits, tmp_path):
+    fit("gan", digits, tmp_path, epochs=4, keep=2)
+    assert names(tmp_path) == ["ckpt-000003", "ckpt-000004"]
+    folder = tmp_path / "ckpt-000004"
+    meta = json.loads((folder / "meta.json").read_text())
+    assert meta["epoch"] == 4
+    assert meta["file_sha256"] == file_digest(folder / "state.weights.h5")
+    assert len(meta["history"]["generator_loss"]) == 4
+
+
+def test_every(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=5, every=2)
+    assert names(tmp_path) == ["ckpt-000002", "ckpt-000004"]
+
+
+def test_finished_training_is_not_repeated(digits, tmp_path):
+    model, _ = fit("vae", digits, tmp_path, epochs=2)
+    again, history = fit("vae", digits, tmp_path, epochs=2)
+    assert_same_state(state(model), state(again))
+    assert history.epoch == []
+
+
+def _truncate(folder):
+    file = folder / "state.weights.h5"
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def _flip(folder):
+    file = folder / "state.weights.h5"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def _lose_meta(folder):
+    (folder / "meta.json").unlink()
+
+
+def _break_meta(folder):
+    meta = folder / "meta.json"
+    meta.write_text(meta.read_text()[:50])
+
+
+def _lose_weights(folder):
+    (folder / "state.weights.h5").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage", [_truncate, _flip, _lose_meta, _break_meta, _lose_weights]
+)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    damage, digits, tmp_path
+):
+    whole, _ = fit("gan", digits, tmp_path / "whole", epochs=3)
+    fit("gan", digits, tmp_path / "hurt", epochs=2)
+    damage(tmp_path / "hurt" / "ckpt-000002")
+    with pytest.warns(UserWarning, match="damaged checkpoint.*ckpt-000002"):
+        resumed, history = fit("gan", digits, tmp_path / "hurt", epochs=3)
+    assert_same_state(state(whole), state(resumed))
+    assert names(tmp_path / "hurt") == ["ckpt-000002", "ckpt-000003"]
+
+
+def test_none_intact_is_an_error(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=2)
+    for name in names(tmp_path):
+        _truncate(tmp_path / name)
+    with pytest.warns(UserWarning, match="damaged"):
+        with pytest.raises(ValueError, match="None of the checkpoints"):
+            fit("vae", digits, tmp_path, epochs=3)
+
+
+def test_another_model_or_optimizer_is_refused(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=1)
+    with pytest.raises(ValueError, match="belongs to another model"):
+        fit("vae_gaussian", digits, tmp_path, epochs=2)
+    model = CASES["vae"]()
+    model.compile(keras.optimizers.Adam(0.5))
+    with pytest.raises(ValueError, match="belongs to another optimizer"):
+        model.fit(
+            digits,
+            epochs=2,
+            verbose=0,
+            callbacks=[kg.callbacks.Checkpoint(tmp_path)],
+        )
+
+
+def test_names_that_keras_numbers_do_not_matter(digits, tmp_path):
+    """The same model built later in a process has other layer names."""
+    fit("vae", digits, tmp_path, epochs=1)
+    CASES["gan"]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fit("vae", digits, tmp_path, epochs=2)
+    assert names(tmp_path) == ["ckpt-000001", "ckpt-000002"]
+
+
+def test_state_that_does_not_arrive_is_noticed(digits, tmp_path, monkeypatch):
+    """As when Keras skips an optimizer that it considers unbuilt."""
+    fit("gan", digits, tmp_path, epochs=1)
+    monkeypatch.setattr(
+        keras.optimizers.Adam, "load_own_variables", lambda self, store: None
+    )
+    with pytest.raises(ValueError, match="not restored completely"):
+        fit("gan", digits, tmp_path, epochs=2)
+
+
+def test_a_folder_that_cannot_be_written(digits, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(OSError, match="Cannot write to the folder"):
+        fit("vae", digits, file / "checkpoints", epochs=1)
+
+
+@pytest.mark.parametrize("failing", ["os.fsync", "os.replace"])
+def test_a_failed_save_raises_and_loses_nothing(
+    failing, digits, tmp_path, monkeypatch
+):
+    whole, _ = fit("vae", digits, tmp_path / "whole", epochs=3)
+    folder = tmp_path / "full"
+    fit("vae", digits, folder, epochs=2)
+
+    def fail(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(failing, fail)
+        with pytest.raises(OSError, match="ckpt-000003.*failed.*No space"):
+            fit("vae", digits, folder, epochs=3)
+    assert names(folder) == ["ckpt-000001", "ckpt-000002"]
+    resumed, _ = fit("vae", digits, folder, epochs=3)
+    assert_same_state(state(whole), state(resumed))
+
+
+def test_leftovers_of_a_killed_process_are_swept(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=1)
+    shutil.copytree(tmp_path / "ckpt-000001", tmp_path / ".tmp-1-ckpt-000002")
+    fit("vae", digits, tmp_path, epochs=2)
+    assert names(tmp_path) == ["ckpt-000001", "ckpt-000002"]
+
+
+@pytest.mark.parametrize("checkpoint_first", [True, False])
+def test_patience_and_best_value_survive(checkpoint_first, digits, tmp_path):
+    """Training that stops after 3 bad epochs counts over a restart."""
+
+    def stopper():
+        # Never better by 1e9, so epoch 1 is best and patience runs out.
+        return keras.callbacks.EarlyStopping(
+            "loss", min_delta=1e9, patience=3, mode="min"
+        )
+
+    def run(folder, epochs):
+        keras.utils.set_random_seed(2)
+        model, early = CASES["vae"](), stopper()
+        callbacks = [kg.callbacks.Checkpoint(folder), early]
+        if not checkpoint_first:
+            callbacks.reverse()
+        history = model.fit(
+            digits, epochs=epochs, verbose=0, callbacks=callbacks
+        )
+        return history.history["loss"], early
+
+    whole, early = run(tmp_path / "whole", 10)
+    assert len(whole) == 4 and early.stopped_epoch == 3
+    run(tmp_path / "parts", 2)
+    parts, resumed = run(tmp_path / "parts", 10)
+    assert parts == whole
+    assert (resumed.best, resumed.stopped_epoch) == (early.best, 3)
+
+
+def test_settings_of_other_callbacks_are_those_of_the_script(digits, tmp_path):
+    def run(patience, epochs):
+        early = keras.callbacks.EarlyStopping("loss", patience=patience)
+        fit("vae", digits, tmp_path, epochs, others=[early])
+        return early
+
+    run(patience=3, epochs=1)
+    assert run(patience=7, epochs=2).patience == 7
+
+
+def test_learning_rate_survives(digits, tmp_path):
+    def halve(epoch, rate):
+        return rate / 2
+
+    def schedule():
+        return keras.callbacks.LearningRateScheduler(halve)
+
+    whole, _ = fit("gan", digits, tmp_path / "whole", 3, [schedule()])
+    fit("gan", digits, tmp_path / "parts", 1, [schedule()])
+    parts, _ = fit("gan", digits, tmp_path / "parts", 3, [schedule()])
+    assert_same_state(state(whole), state(parts))
+
+
+def test_history_is_whole_after_a_resume(digits, tmp_path):
+    _, whole = fit("vae", digits, tmp_path / "whole", 4)
+    fit("vae", digits, tmp_path / "parts", 2)
+    _, parts = fit("vae", digits, tmp_path / "parts", 4)
+    assert parts.epoch == whole.epoch
+    for name, values in whole.history.items():
+        np.testing.assert_array_equal(parts.history[name], values)
+
+
+def test_bad_arguments(tmp_path):
+    with pytest.raises(ValueError, match="`every` and `keep`"):
+        kg.callbacks.Checkpoint(tmp_path, keep=0)

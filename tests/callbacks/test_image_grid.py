@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_gen as kg
+from keras_gen.pictures import to_grid
+from tests.cases import CASES
+
+
+def test_writes_samples_reconstructions_and_animation(digits, tmp_path):
+    model = CASES["vae_gaussian"]()
+    x, _ = digits[0]
+    grid = kg.callbacks.ImageGrid(
+        tmp_path, num_images=9, every=2, reconstruct=x[:10], gif=True
+    )
+    model.fit(digits, epochs=4, verbose=0, callbacks=[grid])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "reconstructions-0002.png",
+        "reconstructions-0004.png",
+        "samples-0002.png",
+        "samples-0004.png",
+        "samples.gif",
+    ]
+    with Image.open(tmp_path / "samples-0004.png") as picture:
+        expected = to_grid(model.generate(9, seed=0))
+        np.testing.assert_array_equal(np.asarray(picture), expected)
+    with Image.open(tmp_path / "samples.gif") as animation:
+        assert animation.n_frames == 2
+
+
+def test_raw_weights_on_request(digits, tmp_path):
+    model = CASES["gan_conv"]()
+    grid = kg.callbacks.ImageGrid(tmp_path, num_images=4, use_ema=False)
+    model.fit(digits, verbose=0, callbacks=[grid])
+    with Image.open(tmp_path / "samples-0001.png") as picture:
+        raw = to_grid(model.generate(4, seed=0, use_ema=False))
+        np.testing.assert_array_equal(np.asarray(picture), raw)
+        averaged = to_grid(model.generate(4, seed=0))
+        assert not np.array_equal(np.asarray(picture), averaged)
+
+
+def test_drawing_does_not_change_training(digits, tmp_path):
+    import keras
+
+    def train(callbacks):
+        keras.utils.set_random_seed(0)
+        model = CASES["gan"]()
+        return model.fit(
+            digits, epochs=2, verbose=0, callbacks=callbacks
+        ).history
+
+    assert train([]) == train([kg.callbacks.ImageGrid(tmp_path)])
+
+
+def test_a_folder_that_cannot_be_written(digits, tmp_path):
+    (tmp_path / "file").write_text("")
+    grid = kg.callbacks.ImageGrid(tmp_path / "file" / "grids")
+    with pytest.raises(OSError, match="Cannot write to the folder"):
+        CASES["vae"]().fit(digits, verbose=0, callbacks=[grid])
+
+
+def test_grid_layout():
+    images = np.full((5, 64, 64, 1), -1.0)
+    images[4] = 1
+    grid = to_grid(images, columns=3, padding=2)
+    assert grid.shape == (2 * 66 + 2, 3 * 66 + 2, 3)
+    assert grid[2:66, 2:66].max() == 0  # first image, black
+    assert grid[68:132, 68:132].min() == 255  # fifth, white
+    small = to_grid(np.zeros((1, 8, 8, 1)), padding=0)
+    assert small.shape == (64, 64, 3) and (small == 128).all()
+    with pytest.raises(ValueError, match="NaN"):
+        to_grid(np.full((1, 8, 8, 1), np.nan))
+    with pytest.raises(ValueError, match="Expected images"):
+        to_grid(np.zeros((8, 8)))
+
+
+def test_tensorboard_of_keras_works(digits, tmp_path):
+    import keras
+
+    pytest.importorskip("tensorflow")
+    CASES["gan"]().fit(
+        digits,
+        validation_data=digits,
+        verbose=0,
+        callbacks=[keras.callbacks.TensorBoard(tmp_path)],
+    )
+    assert list(tmp_path.rglob("events*"))

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_gen.cli import main
+from keras_gen.recipes import RECIPES
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_train_resume_and_generate(name, tmp_path, capsys):
+    out = str(tmp_path / "run")
+    train = ["train", name, "--batch-size", "512", "--out", out]
+    assert main([*train, "--epochs", "1"]) == 0
+    assert main([*train, "--epochs", "2"]) == 2
+    assert "Pass --resume" in capsys.readouterr().err
+    assert main([*train, "--epochs", "2", "--resume"]) == 0
+    assert (tmp_path / "run" / "samples" / "samples-0002.png").exists()
+    assert (tmp_path / "run" / "curves.png").exists()
+    capsys.readouterr()
+
+    picture = tmp_path / "pictures" / "grid.png"
+    generate = ["generate", out, "-n", "9", "--out", str(picture)]
+    assert main([*generate, "--seed", "3"]) == 0
+    assert capsys.readouterr().out == f"9 images: {picture}\n"
+    first = np.asarray(Image.open(picture))
+    assert main([*generate, "--seed", "3"]) == 0
+    np.testing.assert_array_equal(first, np.asarray(Image.open(picture)))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "vae", "--epochs", "0", "--out", "{}/o"], "at least 1"),
+        (
+            ["train", "vae", "--dataset", "no/folder", "--out", "{}/o"],
+            "There is no folder 'no/folder'",
+        ),
+        (["train", "vae", "--out", "{}/file/o"], "Cannot write to the folder"),
+        (["generate", "{}/nowhere"], "There is no preset"),
+        (["generate", "{}", "-n", "0"], "There is no preset"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main([a.format(tmp_path) for a in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("keras-gen: error: ") and message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["train"], ["train", "vea", "--out", "x"], ["draw"]]
+)
+def test_usage_errors(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: keras-gen" in capsys.readouterr().err
+
+
+def test_help_teaches(capsys):
+    for arguments in (["--help"], ["train", "--help"]):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for word in ("examples:", "--dataset", "--resume", "checkpoints/", "gan"):
+        assert word in text

@@ -1,0 +1,97 @@
+import json
+
+import keras
+import pytest
+
+import keras_gen as kg
+from tests.cases import CASES
+
+
+@pytest.fixture
+def preset(tmp_path):
+    CASES["vae"]().save_to_preset(tmp_path / "vae")
+    return tmp_path / "vae"
+
+
+def edit(preset, change):
+    path = preset / "config.json"
+    description = json.loads(path.read_text())
+    change(description)
+    path.write_text(json.dumps(description))
+
+
+def test_no_optimizer_is_written(tmp_path, digits):
+    import h5py
+
+    model = CASES["gan"]()
+    model.fit(digits, verbose=0)
+    model.save_to_preset(tmp_path / "gan")
+    with h5py.File(tmp_path / "gan" / "model.weights.h5") as file:
+        assert "optimizer" not in file
+
+
+def test_saving_again_replaces(preset):
+    before = kg.from_preset(preset).generate(1, seed=0)
+    CASES["vae"]().save_to_preset(preset)
+    assert (kg.from_preset(preset).generate(1, seed=0) != before).any()
+    assert len(list(preset.parent.iterdir())) == 1
+
+
+def test_missing_folder():
+    with pytest.raises(ValueError, match="There is no preset in 'nowhere'"):
+        kg.from_preset("nowhere")
+
+
+def test_damaged_files(preset):
+    weights = preset / "model.weights.h5"
+    data = weights.read_bytes()
+    weights.write_bytes(data[:100])
+    with pytest.raises(ValueError, match="model.weights.h5.*damaged"):
+        kg.from_preset(preset)
+    (preset / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="config.json.*damaged"):
+        kg.from_preset(preset)
+
+
+def test_unknown_model_class(preset):
+    edit(preset, lambda d: d.update({"class": "Model"}))
+    with pytest.raises(ValueError, match="Unknown model class 'Model'"):
+        kg.from_preset(preset)
+
+
+def test_weights_of_another_model(preset, tmp_path):
+    CASES["gan"]().save_to_preset(tmp_path / "gan")
+    weights = (tmp_path / "gan" / "model.weights.h5").read_bytes()
+    (preset / "model.weights.h5").write_bytes(weights)
+    with pytest.raises(ValueError, match="does not fit"):
+        kg.from_preset(preset)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"module": "os", "class_name": "system", "config": {}},
+        {"module": "builtins", "class_name": "function", "config": "eval"},
+        {"module": "keras.layers", "class_name": "Lambda", "config": {}},
+        {"class_name": "__lambda__", "config": {"value": "x"}},
+    ],
+)
+def test_classes_from_elsewhere_are_refused(preset, layer):
+    edit(preset, lambda d: d["config"]["encoder"].update(layer))
+    with pytest.raises(ValueError, match="A preset may"):
+        kg.from_preset(preset)
+
+
+def test_a_network_that_could_not_be_read_back_is_not_written(tmp_path):
+    class Mine(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    decoder = kg.nets.dense_decoder((8, 8, 1), 2, units=(4,))
+    own = keras.Sequential([keras.Input((2,)), Mine(), decoder])
+    model = kg.models.VAE(
+        kg.nets.dense_encoder((8, 8, 1), 2, outputs=2, units=(4,)), own
+    )
+    with pytest.raises(ValueError, match="classes of Keras and keras_gen"):
+        model.save_to_preset(tmp_path / "own")
+    assert not (tmp_path / "own").exists()

@@ -1,0 +1,9 @@
+import random
+
+from tests.kill import check
+
+
+def test_killed_twice_and_resumed():
+    """The long form is `python -m tests.kill --kills 10`."""
+    epochs, same = check("gan", kills=2, rng=random.Random(0))
+    assert len(epochs) == 2 and same

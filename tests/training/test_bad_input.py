@@ -1,0 +1,122 @@
+"""What people get wrong, and what they are told."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gen as kg
+from tests.cases import CASES
+
+GOOD = np.zeros((4, 8, 8, 1), "float32") - 0.5
+
+
+@pytest.mark.parametrize("name", ["vae", "gan"])
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (np.zeros((4, 8, 8, 1), "uint8"), "Received: dtype=uint8. Scale 8-bit"),
+        (GOOD * 255 + 255, r"Received values in \[127.5, 127.5\]. Scale 8-bit"),
+        (GOOD[..., 0], r"expects batches of shape \(None, 8, 8, 1\)"),
+        (np.zeros((4, 8, 8, 3), "float32"), r"Received: shape=\(4, 8, 8, 3\)"),
+        (np.zeros((4, 1, 8, 8), "float32"), "channels last"),
+        (GOOD[:0], "empty data set"),
+        (None, "needs data"),
+    ],
+)
+def test_fit(name, x, message):
+    with pytest.raises(ValueError, match=message):
+        CASES[name]().fit(x, verbose=0)
+
+
+def test_train_on_batch_is_checked_too():
+    with pytest.raises(ValueError, match="Received: dtype=int"):
+        CASES["vae"]().train_on_batch(np.zeros((4, 8, 8, 1), "int32"))
+
+
+def test_pixels_without_negatives_get_a_warning():
+    with pytest.warns(UserWarning, match="none below 0"):
+        CASES["vae"]().fit(GOOD + 1.2, verbose=0)
+
+
+def test_sample_weights_are_refused():
+    with pytest.raises(ValueError, match="does not support `sample_weight`"):
+        CASES["vae"]().fit(GOOD, GOOD, sample_weight=np.ones(4), verbose=0)
+
+
+@pytest.mark.parametrize("name", ["vae", "gan"])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"num_samples": 0}, "`num_samples` must be at least 1"),
+        ({"num_samples": 2.5}, "`num_samples` must be a positive integer"),
+        ({"num_samples": 2, "seed": -1}, "`seed` must be at least 0"),
+        ({"num_samples": 2, "seed": "a"}, "`seed` must be an integer"),
+        ({"num_samples": 2, "batch_size": 0}, "`batch_size` must be at least"),
+        ({"num_samples": 2, "labels": [1, 2]}, "is not conditional"),
+    ],
+)
+def test_generate(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CASES[name]().generate(**arguments)
+
+
+def test_latents_of_another_length():
+    with pytest.raises(ValueError, match=r"batches of shape \(None, 3\)"):
+        CASES["vae"]().decode(np.zeros((2, 4), "float32"))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: kg.nets.conv_encoder((27, 28, 1), 2),
+        lambda: kg.nets.conv_decoder((30, 30, 1), 2),
+        lambda: kg.nets.conv_generator((8, 9, 1), 2),
+        lambda: kg.nets.conv_discriminator((8, 10, 1)),
+    ],
+)
+def test_sizes_that_do_not_halve(build):
+    with pytest.raises(ValueError, match="must be multiples of 4"):
+        build()
+
+
+def test_image_shape_without_channels():
+    with pytest.raises(ValueError, match="must be .height, width, channels."):
+        kg.nets.conv_encoder((28, 28), 2)
+
+
+@pytest.mark.parametrize("name", ["vae", "gan"])
+def test_nan_stops_training_and_spares_the_checkpoint(name, digits, tmp_path):
+    """Epoch 1 is good and saved; a NaN in epoch 2 ends training unsaved."""
+    bad = kg.data.ImageDataset(digits.images.copy(), None, 32)
+    model = CASES[name]()
+
+    class Poison(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                bad.images[5] = np.nan
+
+    with pytest.warns(UserWarning, match="not finite"):
+        history = model.fit(
+            bad,
+            epochs=5,
+            verbose=0,
+            callbacks=[
+                Poison(),
+                kg.callbacks.StopOnNaN(),
+                kg.callbacks.Checkpoint(tmp_path),
+            ],
+        )
+    assert len(history.epoch) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["ckpt-000001"]
+    fresh = CASES[name]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fresh.fit(
+            digits,
+            epochs=2,
+            verbose=0,
+            callbacks=[kg.callbacks.Checkpoint(tmp_path)],
+        )
+    assert np.isfinite(fresh.generate(2, seed=0)).all()
