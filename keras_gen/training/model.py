@@ -268,6 +268,11 @@ class GenerativeModel(keras.Model):
 
     def fit(self, x=None, y=None, *, callbacks=None, **kwargs):
         self._check_first_batch(x)
+        validation = kwargs.get("validation_data")
+        if validation is not None:
+            self._check_first_batch(
+                validation[0] if isinstance(validation, tuple) else validation
+            )
         if callbacks is None:
             callbacks = []
         elif isinstance(callbacks, keras.callbacks.Callback):

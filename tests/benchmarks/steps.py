@@ -37,47 +37,51 @@ class Batches(keras.utils.PyDataset):
         return (self.batches[index],)
 
 
-def measure(name, steps, repetitions):
-    """Return images per second by `fit` and by hand, medians."""
+def measure(name, seconds, repetitions):
+    """Return (steps an epoch, images per second by `fit` and by hand)."""
     rng = np.random.default_rng(0)
-    data = Batches(
-        [
-            rng.uniform(-1, 1, (BATCH, 28, 28, 1)).astype("float32")
-            for _ in range(steps)
-        ]
-    )
+    batch = rng.uniform(-1, 1, (BATCH, 28, 28, 1)).astype("float32")
     model = RECIPES[name]((28, 28, 1))
-    other = RECIPES[name]((28, 28, 1))
-    run_by_hand = getattr(by_hand, name)(other)
+    run_by_hand = getattr(by_hand, name)(RECIPES[name]((28, 28, 1)))
 
-    sides = {
-        "fit": lambda: model.fit(data, verbose=0, shuffle=False),
-        "by hand": lambda: run_by_hand(data.batches),
-    }
-    seconds = {side: [] for side in sides}
-    for repetition in range(repetitions + 1):
+    def fit(batches):
+        model.fit(Batches(batches), verbose=0, shuffle=False)
+
+    sides = {"fit": fit, "by hand": run_by_hand}
+    for run in sides.values():
+        run([batch] * 2)  # compiles
+    # An epoch long enough that what `fit` does once an epoch hardly counts.
+    steps = max(4, round(seconds / (timed(run_by_hand, [batch] * 4) / 4)))
+    batches = [batch.copy() for _ in range(steps)]
+    times = {side: [] for side in sides}
+    for _ in range(repetitions):
         for side, run in sides.items():
-            start = time.perf_counter()
-            run()
-            if repetition:  # the first compiles
-                seconds[side].append(time.perf_counter() - start)
-    return {
-        side: steps * BATCH / statistics.median(times)
-        for side, times in seconds.items()
+            times[side].append(timed(run, batches))
+    return steps, {
+        side: steps * BATCH / statistics.median(values)
+        for side, values in times.items()
     }
+
+
+def timed(run, batches):
+    start = time.perf_counter()
+    run(batches)
+    return time.perf_counter() - start
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="length of an epoch"
+    )
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--models", nargs="+", default=["vae", "gan"])
     args = parser.parse_args()
     for name in args.models:
-        speed = measure(name, args.steps, args.repetitions)
+        steps, speed = measure(name, args.seconds, args.repetitions)
         ratio = speed["fit"] / speed["by hand"]
         print(
-            f"{keras.backend.backend():10s} {name:4s} "
+            f"{keras.backend.backend():10s} {name:4s} {steps:4d} steps: "
             f"fit {speed['fit']:7.0f} images/s, "
             f"by hand {speed['by hand']:7.0f} images/s, ratio {ratio:.3f}",
             flush=True,
