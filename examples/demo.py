@@ -31,8 +31,8 @@ def train(name, epochs):
 
 if __name__ == "__main__":
     start = time.perf_counter()
-    train("vae", epochs=60)
-    train("gan", epochs=100)
+    train("vae", epochs=200)
+    train("gan", epochs=300)
     print(f"Trained both in {time.perf_counter() - start:.0f} seconds with the")
     print(f"{keras.backend.backend()} backend. Draw more with")
     print("  keras-gen generate runs/demo_gan -n 100 --out grid.png")

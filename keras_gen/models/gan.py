@@ -90,13 +90,13 @@ class GAN(GenerativeModel):
         )
         self.penalty = penalty
         self.label_smoothing = float(label_smoothing)
-        self.latent_shape = tuple(generator.inputs[0].shape[1:])
+        self.noise_shape = tuple(generator.inputs[0].shape[1:])
         self.data_shape = tuple(sample_shape[1:])
         self.average_weights(ema_decay, "generator")
 
     def fake(self, num_samples, training):
         """Return generated samples for fresh z."""
-        shape = (num_samples, *self.latent_shape)
+        shape = (num_samples, *self.noise_shape)
         z = keras.random.normal(shape, seed=self.seed_generator)
         return ops.cast(self.generator(z, training=training), "float32")
 
@@ -151,30 +151,9 @@ class GAN(GenerativeModel):
     def call(self, z, training=False):
         return self.generator(z, training=training)
 
-    def generate(
-        self,
-        num_samples,
-        labels=None,
-        seed=None,
-        batch_size=None,
-        use_ema=None,
-    ):
-        """Draw z from N(0, I) and return G(z).
-
-        Args:
-            num_samples: Integer of at least 1.
-            labels: None; this model is not conditional.
-            seed: Integer: the same seed gives the same images, whatever the
-                batch size and the backend. None for a new draw.
-            batch_size: Integer, how many to generate at once.
-            use_ema: Bool, whether to use averaged weights; None for "if any".
-
-        Returns:
-            float32 array `(num_samples, height, width, channels)`.
-        """
-        z = self.starting_noise(num_samples, self.latent_shape, labels, seed)
+    def from_noise(self, noise, batch_size=None, use_ema=None):
         generator = self.sampling_network("generator", use_ema)
-        return self.run_network(generator, z, batch_size)
+        return self.run_network(generator, noise, batch_size)
 
     def get_config(self):
         return {

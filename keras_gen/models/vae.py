@@ -80,6 +80,7 @@ class VAE(GenerativeModel):
         self.beta = checks.check_non_negative(beta, "beta")
         self.likelihood = get_likelihood(likelihood)
         self.latent_dim = decoder.inputs[0].shape[-1]
+        self.noise_shape = (self.latent_dim,)
         self.data_shape = tuple(encoder.inputs[0].shape[1:])
         self.average_weights(ema_decay, "encoder", "decoder")
 
@@ -127,29 +128,8 @@ class VAE(GenerativeModel):
         z = self.encode(x, batch_size, use_ema)
         return self.decode(z, batch_size, use_ema)
 
-    def generate(
-        self,
-        num_samples,
-        labels=None,
-        seed=None,
-        batch_size=None,
-        use_ema=None,
-    ):
-        """Draw z from N(0, I) and return the mean images p(x|z).
-
-        Args:
-            num_samples: Integer of at least 1.
-            labels: None; this model is not conditional.
-            seed: Integer: the same seed gives the same images, whatever the
-                batch size and the backend. None for a new draw.
-            batch_size: Integer, how many to decode at once.
-            use_ema: Bool, whether to use averaged weights; None for "if any".
-
-        Returns:
-            float32 array `(num_samples, height, width, channels)` in [-1, 1].
-        """
-        z = self.starting_noise(num_samples, (self.latent_dim,), labels, seed)
-        return self.decode(z, batch_size, use_ema)
+    def from_noise(self, noise, batch_size=None, use_ema=None):
+        return self.decode(noise, batch_size, use_ema)
 
     def get_config(self):
         return {

@@ -39,15 +39,7 @@ def _assign(variables, values):
 
 
 def run_step(model, step, state, data):
-    """Run `step(data)` on `state`, return its logs and the new state.
-
-    Args:
-        model: The model the state belongs to.
-        step: Callable on a batch of data that returns a dict of logs.
-        state: Lists of values: trainable, non-trainable, optimizer (in
-            training only) and metrics variables.
-        data: The batch.
-    """
+    """Run `step(data)` on `state`, return its logs and the new state."""
     groups = [model.trainable_variables, model.non_trainable_variables]
     if len(state) == 4:
         groups.append(model.optimizer.variables)
@@ -62,16 +54,7 @@ def run_step(model, step, state, data):
 
 
 def minimize(loss_fn, variables, optimizer):
-    """Take one step down the gradient of `loss_fn()["loss"]`.
-
-    Args:
-        loss_fn: Callable without arguments that returns a dict of scalars.
-        variables: List of `keras.Variable` to move.
-        optimizer: Built optimizer of exactly these variables.
-
-    Returns:
-        The dict that `loss_fn` returned.
-    """
+    """Take one step down the gradient of `loss_fn()["loss"]`."""
     moving = {id(v) for v in variables}
     others = [v for v in _scoped.get() if id(v) not in moving]
     other_values = _values(others)

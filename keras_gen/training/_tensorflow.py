@@ -10,16 +10,7 @@ def run_step(model, step, data):
 
 
 def minimize(loss_fn, variables, optimizer):
-    """Take one step down the gradient of `loss_fn()["loss"]`.
-
-    Args:
-        loss_fn: Callable without arguments that returns a dict of scalars.
-        variables: List of `keras.Variable` to move.
-        optimizer: Built optimizer of exactly these variables.
-
-    Returns:
-        The dict that `loss_fn` returned.
-    """
+    """Take one step down the gradient of `loss_fn()["loss"]`."""
     with tf.GradientTape() as tape:
         logs = loss_fn()
         loss = optimizer.scale_loss(logs["loss"])

@@ -4,6 +4,19 @@ The two functions models need, `minimize` and `input_gradient`, and the wrapper
 `run_step` around a whole step exist once per backend, in `_tensorflow.py`,
 `_jax.py` and `_torch.py`, and so does what `Checkpoint` must know about random
 generators. No other file imports a backend.
+
+`minimize(loss_fn, variables, optimizer)` moves `variables` one step down the
+gradient of `loss_fn()["loss"]` by their built `optimizer`, and returns the dict
+of scalars that `loss_fn` returned. Side effects of `loss_fn` are kept.
+
+`input_gradient(fn, x)` is the gradient of `sum(fn(x))` with respect to `x`, and
+can itself be differentiated. If no sample's score depends on another sample,
+it holds each sample's own gradient. Call it on tensors.
+
+`run_step(model, step, data)`, on JAX `run_step(model, step, state, data)`, runs
+`step(data)` the way Keras's trainer of that backend wants it: on JAX `state`
+lists the values of trainable, non-trainable, optimizer (in training only) and
+metrics variables, and the new lists are returned with the logs.
 """
 
 import importlib

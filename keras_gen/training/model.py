@@ -19,12 +19,12 @@ from keras_gen.training.presets import save_to_preset
 class GenerativeModel(keras.Model):
     """Train a generative model with `fit` on every backend.
 
-    A subclass passes its networks in, sets `data_shape`, and writes
+    A subclass takes its networks, sets `data_shape` and `noise_shape`, writes
 
     - `training_step(x, y)`: which networks move down which loss, in which
       order, through `self.minimize`; returns a dict of scalars;
     - `evaluation_step(x, y)`: the same scalars, nothing moves;
-    - `generate(num_samples, ...)`.
+    - `from_noise(noise)`: starting noise to samples, for `generate`.
 
     Everything else is here: the step that Keras compiles, optimizers, epoch
     averages of the logs, averaged weights, random state that is saved.
@@ -38,17 +38,19 @@ class GenerativeModel(keras.Model):
             optimised networks; empty when one optimizer moves everything.
         data_shape: Tuple, the shape of one sample. Samples of rank 3 are
             images, channels last, in [-1, 1].
+        noise_shape: Tuple, the shape of the noise one sample starts from.
     """
 
     networks = ()
     data_shape = None
+    noise_shape = None
 
     def __init__(self, logs, **kwargs):
         super().__init__(**kwargs)
         self.seed_generator = keras.random.SeedGenerator()
         # Created here because Keras locks the state of a model once built.
         self.log_means = {name: keras.metrics.Mean(name) for name in logs}
-        self.averaged = None
+        self.averaged = self.ema_decay = None
         # Networks arrive built, so the model has nothing left to build.
         self.built = True
 
@@ -60,8 +62,8 @@ class GenerativeModel(keras.Model):
         """Return the scalars of `training_step` without moving anything."""
         raise NotImplementedError
 
-    def generate(self, num_samples, labels=None, seed=None, batch_size=None):
-        """Return `num_samples` new samples as a float32 array."""
+    def from_noise(self, noise, batch_size=None, use_ema=None):
+        """Turn starting noise `(n, *noise_shape)` into n samples."""
         raise NotImplementedError
 
     # Optimisation.
@@ -333,15 +335,37 @@ class GenerativeModel(keras.Model):
 
     # Generation.
 
-    def starting_noise(self, num_samples, shape, labels=None, seed=None):
-        """Return the noise of `sample_noise`, after checking the request."""
+    def generate(
+        self,
+        num_samples,
+        labels=None,
+        seed=None,
+        batch_size=None,
+        use_ema=None,
+    ):
+        """Draw new samples.
+
+        Args:
+            num_samples: Integer of at least 1.
+            labels: None; no model here is conditional yet.
+            seed: Integer: the same seed gives the same samples, whatever the
+                batch size and, within float tolerance, the backend. None for
+                a new draw.
+            batch_size: Integer, how many to compute at once.
+            use_ema: Bool, whether to use averaged weights; None for "if the
+                model keeps any".
+
+        Returns:
+            float32 array `(num_samples, *data_shape)`, images in [-1, 1].
+        """
         checks.check_positive_integer(num_samples, "num_samples")
         if labels is not None:
             raise ValueError(
                 f"`{type(self).__name__}` is not conditional. Received: "
                 f"labels={labels!r}"
             )
-        return sample_noise(num_samples, shape, seed)
+        noise = sample_noise(num_samples, self.noise_shape, seed)
+        return self.from_noise(noise, batch_size, use_ema)
 
     def run_network(self, network, x, batch_size=None):
         """Apply a network in batches, outside training.
