@@ -1,6 +1,7 @@
 """Models as folders: a configuration of plain types and a file of weights."""
 
 import json
+import warnings
 from pathlib import Path
 
 from keras_gen import models
@@ -54,8 +55,11 @@ def from_preset(folder):
     check_classes(config)
     model = getattr(models, class_name).from_config(config)
     try:
-        model.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Where a file lacks weights, Keras may only warn.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise ValueError(
             f"{str(folder / WEIGHTS)!r} is damaged or does not fit its "
             f"{CONFIG}: {error}"

@@ -131,19 +131,21 @@ def test_kinds_of_data(digits):
     model.fit(digits, verbose=0)
     model.train_on_batch(x)
     model.test_on_batch(x)
-    model.fit(((x, y) for _ in range(3)), steps_per_epoch=2, verbose=0)
+    batches = ((x, y) for _ in range(3))
+    model.fit(batches, steps_per_epoch=2, shuffle=False, verbose=0)
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
         pairs = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
-        model.fit(pairs, verbose=0)
+        model.fit(pairs, shuffle=False, verbose=0)
         dicts = pairs.map(lambda x, y: {"image": x, "label": y})
-        model.fit(dicts, verbose=0)
+        model.fit(dicts, shuffle=False, verbose=0)
     if BACKEND == "torch":
         import torch
 
         pairs = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
-        model.fit(torch.utils.data.DataLoader(pairs, 16), verbose=0)
+        loader = torch.utils.data.DataLoader(pairs, 16)
+        model.fit(loader, shuffle=False, verbose=0)
 
 
 def test_seed_state_moves_and_two_fits_differ(digits):

@@ -1,0 +1,78 @@
+"""Two devices train like one: the batch is split, gradients are averaged."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conftest import BACKEND
+
+
+def run(devices):
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    output = subprocess.run(
+        [sys.executable, "-m", "tests.test_distribution", str(devices)],
+        env={**os.environ, "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
+def test_two_devices_train_like_one():
+    one, two = run(1), run(2)
+    assert one["discriminator_loss"][0] != one["discriminator_loss"][1]
+    for name, values in one.items():
+        np.testing.assert_allclose(two[name], values, rtol=1e-5, atol=1e-6)
+
+
+def _tensorflow_scope(devices):
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * devices,
+    )
+    names = [f"CPU:{i}" for i in range(devices)]
+    return tf.distribute.MirroredStrategy(names).scope()
+
+
+def _jax_scope(devices):
+    import keras
+
+    assert len(keras.distribution.list_devices()) == devices
+    return keras.distribution.DataParallel().scope()
+
+
+def main(devices):
+    scopes = {"tensorflow": _tensorflow_scope, "jax": _jax_scope}
+    scope = scopes[os.environ.get("KERAS_BACKEND", "tensorflow")](devices)
+    import keras
+
+    from tests.cases import CASES
+
+    # Each device draws noise of its own, so compare without.
+    keras.random.normal = lambda shape, seed: keras.ops.ones(shape)
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1))
+    with scope:
+        model = CASES["gan"]()
+        model.compile(keras.optimizers.SGD(0.1))
+        history = model.fit(
+            x.astype("float32"),
+            batch_size=32,
+            shuffle=False,
+            epochs=2,
+            verbose=0,
+        ).history
+        weights = [float(np.abs(w).sum()) for w in model.get_weights()]
+    print(json.dumps({**history, "weights": weights}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
