@@ -3,6 +3,7 @@
 from keras_gen import callbacks
 from keras_gen import data
 from keras_gen import losses
+from keras_gen import metrics
 from keras_gen import models
 from keras_gen import nets
 from keras_gen import training
@@ -14,6 +15,7 @@ __all__ = [
     "data",
     "from_preset",
     "losses",
+    "metrics",
     "models",
     "nets",
     "training",
