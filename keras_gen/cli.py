@@ -1,12 +1,14 @@
 """The command `keras-gen`: train a model, draw from it."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import keras
 
 import keras_gen as kg
+from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import make_folder
 from keras_gen.pictures import save_curves
 from keras_gen.pictures import save_grid
@@ -37,7 +39,7 @@ def main(arguments=None):
     args = _parser().parse_args(arguments)
     try:
         args.run(args)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, MemoryError) as error:
         message = " ".join(str(error).split())
         print(f"keras-gen: error: {message}", file=sys.stderr)
         return 2
@@ -124,6 +126,7 @@ def _train(args):
             f"{str(checkpoints)!r} holds an earlier run. Pass --resume to "
             "continue it, or choose another folder."
         )
+    _check_same_run(args, out)
     keras.utils.set_random_seed(args.seed)
     train, test = _load(args)
     model = RECIPES[args.model](train.element_shape)
@@ -133,10 +136,10 @@ def _train(args):
         epochs=args.epochs,
         validation_data=test,
         callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_end=_stop_on_nan),
             kg.callbacks.ImageGrid(
                 out / "samples", reconstruct=examples[:50], gif=True
             ),
-            kg.callbacks.StopOnNaN(),
             kg.callbacks.Checkpoint(checkpoints),
         ],
     ).history
@@ -147,6 +150,38 @@ def _train(args):
     print(f"curves:      {out / 'curves.png'}")
     print(f"model:       {out / 'model'}")
     print(f"draw more:   keras-gen generate {out} -n 64 --out grid.png")
+
+
+def _stop_on_nan(epoch, logs):
+    bad = not_finite(logs)
+    if bad:
+        raise ValueError(
+            f"Training diverged in epoch {epoch + 1}: {bad} not finite. The "
+            "checkpoints before it are kept."
+        )
+
+
+def _check_same_run(args, out):
+    """Refuse to resume with arguments that change the run."""
+    names = (
+        "model",
+        "dataset",
+        "image_size",
+        "grayscale",
+        "batch_size",
+        "seed",
+    )
+    run = {name: getattr(args, name) for name in names}
+    file = out / "run.json"
+    if args.resume and file.exists():
+        before = json.loads(file.read_text())
+        changed = {k: v for k, v in before.items() if run.get(k) != v}
+        if changed:
+            raise ValueError(
+                f"The run in {str(out)!r} was started with {changed}; resume "
+                "it with the same, or choose another folder."
+            )
+    file.write_text(json.dumps(run) + "\n")
 
 
 def _load(args):

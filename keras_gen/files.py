@@ -9,9 +9,15 @@ _PREFIX = ".tmp-"
 
 
 def sweep(folder):
-    """Remove what crashed writers left behind in `folder`."""
+    """Remove what crashed writers left behind in `folder`.
+
+    What a writer had moved aside, and died before replacing, is moved back.
+    """
     for path in Path(folder).glob(f"{_PREFIX}*"):
-        if path.is_dir():
+        _, _, name = path.name.partition("-old-")
+        if name and not (path.parent / name).exists():
+            os.replace(path, path.parent / name)
+        elif path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
@@ -59,7 +65,11 @@ def atomic_folder(path):
             # A folder that is not empty cannot be replaced: move it aside.
             aside = path.parent / f"{_PREFIX}{os.getpid()}-old-{path.name}"
             os.replace(path, aside)
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except BaseException:
+                os.replace(aside, path)
+                raise
             shutil.rmtree(aside)
         else:
             os.replace(temporary, path)
@@ -67,6 +77,14 @@ def atomic_folder(path):
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def remove_folder(path):
+    """Remove a folder such that no half of it keeps its name."""
+    path = Path(path)
+    doomed = path.parent / f"{_PREFIX}{os.getpid()}-gone-{path.name}"
+    os.replace(path, doomed)
+    shutil.rmtree(doomed)
 
 
 @contextlib.contextmanager

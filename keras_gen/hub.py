@@ -38,6 +38,8 @@ def from_preset(folder):
     try:
         description = json.loads((folder / CONFIG).read_text())
         class_name, config = description["class"], description["config"]
+        if not isinstance(config, dict):
+            raise ValueError(f"'config' must be a dict, not {config!r}")
     except FileNotFoundError as error:
         raise ValueError(
             f"There is no preset in {str(folder)!r}: expected the files "
@@ -53,7 +55,13 @@ def from_preset(folder):
             f"{models.__all__}"
         )
     check_classes(config)
-    model = getattr(models, class_name).from_config(config)
+    try:
+        model = getattr(models, class_name).from_config(config)
+    except (TypeError, AttributeError, KeyError) as error:
+        raise ValueError(
+            f"{str(folder / CONFIG)!r} does not describe a {class_name}: "
+            f"{error}"
+        ) from error
     try:
         with warnings.catch_warnings():
             # Where a file lacks weights, Keras may only warn.

@@ -1,9 +1,11 @@
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_gen.cli import main
 from keras_gen.recipes import RECIPES
+from tests.cases import CASES
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -13,6 +15,8 @@ def test_train_resume_and_generate(name, tmp_path, capsys):
     assert main([*train, "--epochs", "1"]) == 0
     assert main([*train, "--epochs", "2"]) == 2
     assert "Pass --resume" in capsys.readouterr().err
+    assert main([*train, "--epochs", "2", "--resume", "--seed", "1"]) == 2
+    assert "was started with {'seed': 0}" in capsys.readouterr().err
     assert main([*train, "--epochs", "2", "--resume"]) == 0
     assert (tmp_path / "run" / "samples" / "samples-0002.png").exists()
     assert (tmp_path / "run" / "curves.png").exists()
@@ -37,15 +41,35 @@ def test_train_resume_and_generate(name, tmp_path, capsys):
         ),
         (["train", "vae", "--out", "{}/file/o"], "Cannot write to the folder"),
         (["generate", "{}/nowhere"], "There is no preset"),
-        (["generate", "{}", "-n", "0"], "There is no preset"),
+        (["generate", "{}/preset", "-n", "0"], "must be at least 1"),
+        (["generate", "{}/preset", "--seed", "-1"], "must be at least 0"),
+        (["generate", "{}/broken"], "damaged"),
     ],
 )
 def test_errors_are_one_line(arguments, message, tmp_path, capsys):
     (tmp_path / "file").write_text("")
+    CASES["vae"]().save_to_preset(tmp_path / "preset")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{")
     assert main([a.format(tmp_path) for a in arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("keras-gen: error: ") and message in error
     assert error.count("\n") == 1
+
+
+def test_divergence_is_an_error_and_leaves_no_model(
+    tmp_path, capsys, monkeypatch
+):
+    def diverging(shape):
+        model = CASES["vae"]()
+        model.compile(keras.optimizers.SGD(1e30))
+        return model
+
+    monkeypatch.setitem(RECIPES, "vae", diverging)
+    out = tmp_path / "run"
+    assert main(["train", "vae", "--out", str(out)]) == 2
+    assert "Training diverged in epoch 1" in capsys.readouterr().err
+    assert not (out / "model").exists()
 
 
 @pytest.mark.parametrize(

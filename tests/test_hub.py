@@ -67,9 +67,52 @@ def test_weights_of_another_model(preset, tmp_path):
         kg.from_preset(preset)
 
 
+def test_a_folder_of_other_things_is_not_replaced(preset, tmp_path):
+    model = CASES["vae"]()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    (tmp_path / "note").write_text("")
+    for name in ("thesis", "note"):
+        with pytest.raises(ValueError, match="exists and is not a preset"):
+            model.save_to_preset(tmp_path / name)
+    assert (tmp_path / "thesis" / "chapter.txt").exists()
+    (tmp_path / "empty").mkdir()
+    model.save_to_preset(tmp_path / "empty")
+
+
+def test_a_failed_replacement_keeps_the_old_preset(preset, monkeypatch):
+    import os
+
+    before = kg.from_preset(preset).generate(1, seed=0)
+    replace, calls = os.replace, []
+
+    def fail_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError("no")
+        replace(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", fail_second)
+        with pytest.raises(OSError, match="no"):
+            CASES["vae"]().save_to_preset(preset)
+    assert (kg.from_preset(preset).generate(1, seed=0) == before).all()
+    assert [p.name for p in preset.parent.iterdir()] == ["vae"]
+
+
+def test_configurations_that_do_not_fit_the_class(preset):
+    edit(preset, lambda d: d["config"].pop("encoder"))
+    with pytest.raises(ValueError, match="does not describe a VAE"):
+        kg.from_preset(preset)
+    edit(preset, lambda d: d.update({"config": None}))
+    with pytest.raises(ValueError, match="'config' must be a dict"):
+        kg.from_preset(preset)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
+        {"module": "os", "class_name": "x", "registered_name": "keras_gen>x"},
         {"module": "os", "class_name": "system", "config": {}},
         {"module": "builtins", "class_name": "function", "config": "eval"},
         {"module": "keras.layers", "class_name": "Lambda", "config": {}},

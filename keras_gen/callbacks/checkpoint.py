@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import warnings
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import atomic_folder
 from keras_gen.files import make_folder
+from keras_gen.files import remove_folder
 from keras_gen.files import sweep
 from keras_gen.training import backend
 
@@ -83,14 +83,26 @@ class Checkpoint(keras.callbacks.Callback):
         make_folder(self.folder)
         sweep(self.folder)
         self._restored = self._newest()
-        # None, so that an earlier fit's value does not linger.
-        self.model._initial_epoch = None
+        if any(getattr(c, "restore_best_weights", False) for c in self._others):
+            warnings.warn(
+                "A checkpoint does not hold the best weights that "
+                "EarlyStopping(restore_best_weights=True) keeps: after a "
+                "resume it knows those of later epochs only.",
+                stacklevel=2,
+            )
         if self._restored is not None:
             path, meta = self._restored
             self._check_same_model(path, meta)
             restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
             backend.set_global_random_state(meta["random_state"])
             self.model._initial_epoch = meta["epoch"]
+            if meta["epoch"] > self.params["epochs"]:
+                warnings.warn(
+                    f"{str(path)!r} is {meta['epoch']} epochs old already, "
+                    f"and epochs={self.params['epochs']} is the total: there "
+                    "is nothing left to train.",
+                    stacklevel=2,
+                )
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not in `on_train_begin`, where the others reset themselves.
@@ -122,7 +134,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "Earlier checkpoints are untouched."
             ) from error
         for old in self._all()[: -self.keep]:
-            _remove(old)
+            remove_folder(old)
 
     def _save(self, path, epoch, logs):
         past = self.model.history.history  # this epoch joins it after us
@@ -145,6 +157,7 @@ class Checkpoint(keras.callbacks.Callback):
                     key: _counters(callback) for callback, key in self._keys()
                 },
             }
+            meta["meta_sha256"] = _meta_digest(meta)
             (temporary / _META).write_text(json.dumps(meta, indent=1))
 
     def _keys(self):
@@ -169,10 +182,12 @@ class Checkpoint(keras.callbacks.Callback):
         for path in reversed(paths):
             try:
                 meta = json.loads((path / _META).read_text())
+                if meta["meta_sha256"] != _meta_digest(meta):
+                    raise ValueError(f"its {_META} has another SHA-256")
                 if file_digest(path / _WEIGHTS) != meta["file_sha256"]:
                     raise ValueError("its weights have another SHA-256")
                 return path, meta
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 warnings.warn(
                     f"Skipping the damaged checkpoint {str(path)!r}: "
                     f"{error}. Using the one before.",
@@ -210,6 +225,12 @@ def file_digest(path):
     """Return the SHA-256 of a file, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _meta_digest(meta):
+    """Return the SHA-256 of everything in `meta` but this digest itself."""
+    rest = {k: v for k, v in meta.items() if k != "meta_sha256"}
+    return hashlib.sha256(json.dumps(rest).encode()).hexdigest()
 
 
 def state_digest(model):
@@ -254,11 +275,3 @@ def _counters(callback):
         if value is not None:
             values[name] = float(value) if name == "best" else int(value)
     return values
-
-
-def _remove(path):
-    # Without its metadata first, so that half a checkpoint never verifies.
-    os.unlink(path / _META)
-    for file in path.iterdir():
-        file.unlink()
-    path.rmdir()

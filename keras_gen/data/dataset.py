@@ -26,8 +26,7 @@ class ImageDataset(keras.utils.PyDataset):
         seed: Integer of at least 0.
 
     Raises:
-        ValueError: If the arrays are empty, disagree in length, or hold
-            pixels of another range.
+        ValueError: If the arrays are empty or disagree in length.
     """
 
     def __init__(
@@ -41,14 +40,6 @@ class ImageDataset(keras.utils.PyDataset):
                 "There must be one label for each image. Received: "
                 f"{len(images)} images and {len(labels)} labels"
             )
-        if images.dtype != np.uint8:
-            if not np.issubdtype(images.dtype, np.floating):
-                raise ValueError(
-                    "Images must be uint8 in [0, 255] or floating-point in "
-                    f"[-1, 1]. Received: dtype={images.dtype}"
-                )
-            if images.ndim == 4:
-                checks.check_range(images, "ImageDataset")
         self.images = images
         self.labels = labels
         self.batch_size = checks.check_positive_integer(

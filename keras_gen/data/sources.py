@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from PIL import ImageOps
 
+from keras_gen.training import checks
+
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
@@ -35,11 +37,32 @@ def from_arrays(source, size=None, grayscale=False):
             "Images must have the shape (n, height, width) or (n, height, "
             f"width, 1 or 3), channels last. Received: shape={images.shape}"
         )
+    check_pixels(images)
     if size is not None or (grayscale and images.shape[-1] != 1):
         images = _prepare(_to_bytes(images), size, grayscale)
     if labels is not None:
-        labels = np.asarray(labels).reshape(-1).astype("int32")
+        if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+            raise ValueError(
+                "Labels must be integers, one for each image. Received: "
+                f"dtype={labels.dtype}, shape={labels.shape} for "
+                f"{len(images)} images"
+            )
+        labels = labels.astype("int32")
     return images, labels
+
+
+def check_pixels(images):
+    """Raise unless images are bytes, or floats in [-1, 1]."""
+    if len(images) == 0:
+        raise ValueError("The data set is empty: it has 0 examples.")
+    if images.dtype == np.uint8:
+        return
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(
+            "Images must be uint8 in [0, 255] or floating-point in [-1, 1]. "
+            f"Received: dtype={images.dtype}"
+        )
+    checks.check_range(images, "data.load")
 
 
 def from_folder(folder, size=None, grayscale=False):
@@ -57,6 +80,11 @@ def from_folder(folder, size=None, grayscale=False):
         for path in folder.iterdir()
         if path.is_dir() and not path.name.startswith(".")
     )
+    if classes and any(p.suffix.lower() in _SUFFIXES for p in folder.iterdir()):
+        raise ValueError(
+            f"{str(folder)!r} holds pictures beside the folders {classes[:3]}"
+            ", so it is unclear whether those are classes. Move either away."
+        )
     files, labels = [], []
     for label, name in enumerate(classes or ["."]):
         found = sorted(
@@ -98,7 +126,7 @@ def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
         ) from error
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
-    except tfds.core.DatasetNotFoundError as error:
+    except (tfds.core.DatasetNotFoundError, AssertionError) as error:
         close = difflib.get_close_matches(
             name, ["digits", *tfds.list_builders()]
         )
@@ -142,6 +170,9 @@ def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
 
 def _read_picture(path, size, grayscale):
     try:
+        with Image.open(path) as picture:
+            if picture.mode.startswith(("I", "F")):
+                raise ValueError("it has more than 8 bits a channel")
         picture = keras.utils.load_img(path, color_mode="rgba")
     except Exception as error:
         raise OSError(

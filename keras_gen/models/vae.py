@@ -63,6 +63,11 @@ class VAE(GenerativeModel):
         checks.check_network(encoder, "encoder", num_outputs=2)
         checks.check_network(decoder, "decoder")
         mean, log_var = encoder.outputs
+        if len(mean.shape) != 2:
+            raise ValueError(
+                "`encoder` must return vectors, of shape (batch, latent_dim). "
+                f"Received: outputs of shape {mean.shape}"
+            )
         if not mean.shape == log_var.shape == decoder.inputs[0].shape:
             raise ValueError(
                 "The latents of `encoder` and `decoder` must agree. Received: "

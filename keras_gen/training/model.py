@@ -269,6 +269,8 @@ class GenerativeModel(keras.Model):
         return list(self.log_means.values())
 
     def fit(self, x=None, y=None, *, callbacks=None, **kwargs):
+        # Where a `Checkpoint` made an earlier `fit` resume must not linger.
+        self._initial_epoch = None
         self._check_first_batch(x)
         validation = kwargs.get("validation_data")
         if validation is not None:
@@ -285,6 +287,13 @@ class GenerativeModel(keras.Model):
                 # The order of examples follows from the epoch's number, and
                 # not from Python's global generator, as Keras would have it.
                 kwargs["shuffle"] = False
+                if kwargs.get("steps_per_epoch") is not None:
+                    raise ValueError(
+                        "`steps_per_epoch` would end epochs of "
+                        f"`{type(x).__name__}` early, and the order of their "
+                        "examples could not be resumed. An epoch is "
+                        f"{len(x)} batches; pass fewer examples instead."
+                    )
                 callbacks.append(
                     keras.callbacks.LambdaCallback(
                         on_epoch_begin=lambda epoch, logs: x.set_epoch(epoch)
@@ -308,17 +317,25 @@ class GenerativeModel(keras.Model):
         name = type(self).__name__
         if x is None:
             raise ValueError(f"`{name}.fit` needs data. Received: x=None")
-        if hasattr(x, "__len__") and len(x) == 0:
+        if isinstance(x, dict):
+            x, _, _ = _unpack(x)
+        try:
+            length = len(x)
+        except TypeError:  # unknown or infinite
+            length = None
+        if length == 0:
             raise ValueError(
                 f"`{name}` received an empty data set: {type(x).__name__} of "
                 "length 0."
             )
         if hasattr(x, "shape"):
             batch = x[:256]
-        elif hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+        elif isinstance(x, keras.utils.PyDataset):
             batch, _, _ = _unpack(x[0])
         elif hasattr(x, "__iter__") and not hasattr(x, "__next__"):
             batch, _, _ = _unpack(next(iter(x), None))
+            if batch is None:
+                raise ValueError(f"`{name}` received an empty data set.")
         else:  # A generator: looking at it would use up a batch.
             return
         batch = ops.convert_to_numpy(batch)

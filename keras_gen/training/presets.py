@@ -1,6 +1,7 @@
 """Write a model as a preset: `keras_gen.hub` reads it."""
 
 import json
+from pathlib import Path
 
 import keras
 
@@ -16,17 +17,29 @@ WEIGHTS = "model.weights.h5"
 def save_to_preset(model, folder):
     """Write `config.json` and `model.weights.h5`, without optimizer state.
 
-    An existing preset at `folder` is replaced, whole or not at all.
+    An existing preset at `folder` is replaced. A crash leaves the new one, the
+    old one, or in the instant between two renames the old one beside it under
+    a name that begins with `.tmp-`.
 
     Args:
         model: A `GenerativeModel`.
         folder: Path of the folder to write.
 
     Raises:
-        ValueError: If a network holds layers that a reader could not rebuild
-            from this package and Keras alone.
+        ValueError: If `folder` exists and is not a preset, or a network holds
+            layers that a reader could not rebuild from this package and Keras
+            alone.
         OSError: If the folder cannot be written.
     """
+    folder = Path(folder)
+    if folder.exists() and not (
+        folder.is_dir()
+        and {path.name for path in folder.iterdir()} <= {CONFIG, WEIGHTS}
+    ):
+        raise ValueError(
+            f"{str(folder)!r} exists and is not a preset, so it is not "
+            "replaced. Choose a folder of its own for the preset."
+        )
     config = model.get_config()
     check_classes(config)
     # A model that was never compiled has no optimizer to write along.
@@ -47,8 +60,7 @@ def check_classes(config):
     if isinstance(config, dict):
         if config.get("class_name", "__tuple__") not in _PLAIN:
             module = str(config.get("module"))
-            ours = str(config.get("registered_name")).startswith("keras_gen>")
-            if not (module.split(".")[0] == "keras" or ours):
+            if module.split(".")[0] not in ("keras", "keras_gen"):
                 raise ValueError(
                     "A preset may hold classes of Keras and keras_gen only. "
                     f"Received: {module}.{config['class_name']}"

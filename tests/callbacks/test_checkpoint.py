@@ -75,8 +75,26 @@ def _lose_weights(folder):
     (folder / "state.weights.h5").unlink()
 
 
+def _alter_meta(folder):
+    meta = folder / "meta.json"
+    meta.write_text(meta.read_text().replace('"epoch": 2', '"epoch": 1'))
+
+
+def _replace_meta(folder):
+    (folder / "meta.json").write_text("[1, 2]")
+
+
 @pytest.mark.parametrize(
-    "damage", [_truncate, _flip, _lose_meta, _break_meta, _lose_weights]
+    "damage",
+    [
+        _truncate,
+        _flip,
+        _lose_meta,
+        _break_meta,
+        _alter_meta,
+        _replace_meta,
+        _lose_weights,
+    ],
 )
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     damage, digits, tmp_path
@@ -227,6 +245,38 @@ def test_history_is_whole_after_a_resume(digits, tmp_path):
     assert parts.epoch == whole.epoch
     for name, values in whole.history.items():
         np.testing.assert_array_equal(parts.history[name], values)
+
+
+def test_a_deletion_that_was_killed_does_not_block_the_next(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=3, keep=2)
+    _lose_meta(tmp_path / "ckpt-000002")
+    fit("vae", digits, tmp_path, epochs=5, keep=1)
+    assert names(tmp_path) == ["ckpt-000005"]
+
+
+def test_what_was_moved_aside_comes_back(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=2)
+    (tmp_path / "ckpt-000002").rename(tmp_path / ".tmp-7-old-ckpt-000002")
+    _, history = fit("vae", digits, tmp_path, epochs=3)
+    assert history.epoch == [0, 1, 2] and len(names(tmp_path)) == 2
+
+
+def test_a_later_fit_without_a_checkpoint_starts_at_zero(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=2)
+    model, _ = fit("vae", digits, tmp_path, epochs=3)
+    assert model.fit(digits, epochs=2, verbose=0).epoch == [0, 1]
+
+
+def test_fewer_epochs_than_are_done_is_said(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=3)
+    with pytest.warns(UserWarning, match="nothing left to train"):
+        fit("vae", digits, tmp_path, epochs=1)
+
+
+def test_best_weights_are_not_promised(digits, tmp_path):
+    early = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
+    with pytest.warns(UserWarning, match="does not hold the best weights"):
+        fit("vae", digits, tmp_path, 1, [early])
 
 
 def test_bad_arguments(tmp_path):

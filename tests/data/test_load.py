@@ -129,6 +129,14 @@ def test_folder_errors(pictures, tmp_path):
     (pictures / "dogs" / "broken.png").write_bytes(b"\x89PNG not really")
     with pytest.raises(OSError, match="Cannot read the picture.*broken.png"):
         kg.data.load(pictures, image_size=4)
+    (pictures / "dogs" / "broken.png").unlink()
+    deep = np.full((8, 6), 40_000, "uint16")
+    Image.fromarray(deep).save(pictures / "dogs" / "deep.png")
+    with pytest.raises(OSError, match="deep.png.*more than 8 bits"):
+        kg.data.load(pictures, image_size=4)
+    (pictures / "dogs" / "deep.png").rename(pictures / "loose.png")
+    with pytest.raises(ValueError, match="pictures beside the folders"):
+        kg.data.load(pictures, image_size=4)
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ValueError, match="holds no pictures"):
@@ -148,10 +156,22 @@ def test_folder_errors(pictures, tmp_path):
         (np.zeros((3, 4, 4, 1), "uint8"), {"image_size": 0}, "`image_size`"),
         ("digits", {"split": "dev"}, "`split` must be one of"),
         (
-            (np.zeros((3, 4, 4, 1), "uint8"), np.zeros(2)),
-            {},
-            "3 images and 2 labels",
+            (np.zeros((3, 4, 4, 1), "uint8"), np.zeros(2, "int64")),
+            {"split": "train"},
+            r"shape=\(2,\) for 3 images",
         ),
+        (
+            (np.zeros((3, 4, 4, 1), "uint8"), np.eye(3, dtype="int64")),
+            {},
+            "Labels must be integers, one for each image",
+        ),
+        (
+            (np.zeros((3, 4, 4, 1), "uint8"), np.ones(3)),
+            {},
+            "Received: dtype=float64",
+        ),
+        (np.full((3, 4, 4, 1), 9.0), {"image_size": 2}, r"in \[9, 9\]"),
+        (np.zeros((3, 4, 4, 1), "int64"), {"image_size": 2}, "dtype=int64"),
     ],
 )
 def test_errors(source, arguments, message):

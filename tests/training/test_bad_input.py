@@ -35,6 +35,29 @@ def test_train_on_batch_is_checked_too():
         CASES["vae"]().train_on_batch(np.zeros((4, 8, 8, 1), "int32"))
 
 
+def test_steps_per_epoch_would_break_the_order(digits):
+    with pytest.raises(ValueError, match="`steps_per_epoch` would end epochs"):
+        CASES["vae"]().fit(digits, steps_per_epoch=2, verbose=0)
+
+
+def test_validation_data_is_checked_too():
+    with pytest.raises(ValueError, match="Received: dtype=uint8"):
+        CASES["vae"]().fit(
+            GOOD, validation_data=(GOOD.astype("uint8"),), verbose=0
+        )
+
+
+def test_latents_must_be_vectors():
+    x = keras.Input((8, 8, 1))
+    maps = keras.layers.Conv2D(4, 3, strides=2, padding="same")
+    z = keras.Input((4, 4, 4))
+    back = keras.layers.Conv2DTranspose(1, 3, strides=2, padding="same")
+    with pytest.raises(ValueError, match="`encoder` must return vectors"):
+        kg.models.VAE(
+            keras.Model(x, [maps(x), maps(x)]), keras.Model(z, back(z))
+        )
+
+
 def test_pixels_without_negatives_get_a_warning():
     with pytest.warns(UserWarning, match="none below 0"):
         CASES["vae"]().fit(GOOD + 1.2, verbose=0)

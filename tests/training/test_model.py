@@ -128,6 +128,7 @@ def test_kinds_of_data(digits):
     x, y = digits[0]
     model.fit(x, batch_size=16, verbose=0)
     model.fit(x, y, batch_size=16, verbose=0)
+    model.fit({"image": x}, batch_size=16, verbose=0)
     model.fit(digits, verbose=0)
     model.train_on_batch(x)
     model.test_on_batch(x)
@@ -138,6 +139,10 @@ def test_kinds_of_data(digits):
 
         pairs = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
         model.fit(pairs, shuffle=False, verbose=0)
+        endless = pairs.repeat()
+        model.fit(endless, steps_per_epoch=2, shuffle=False, verbose=0)
+        some = pairs.filter(lambda x, y: True)
+        model.fit(some, shuffle=False, verbose=0)
         dicts = pairs.map(lambda x, y: {"image": x, "label": y})
         model.fit(dicts, shuffle=False, verbose=0)
     if BACKEND == "torch":
