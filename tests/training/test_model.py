@@ -141,8 +141,9 @@ def test_kinds_of_data(digits):
         model.fit(pairs, shuffle=False, verbose=0)
         endless = pairs.repeat()
         model.fit(endless, steps_per_epoch=2, shuffle=False, verbose=0)
-        some = pairs.filter(lambda x, y: True)
-        model.fit(some, shuffle=False, verbose=0)
+        some = pairs.filter(lambda x, y: True)  # of unknown length
+        with pytest.warns(UserWarning, match="ran out of data"):
+            model.fit(some, shuffle=False, verbose=0)
         dicts = pairs.map(lambda x, y: {"image": x, "label": y})
         model.fit(dicts, shuffle=False, verbose=0)
     if BACKEND == "torch":
