@@ -9,10 +9,12 @@ from keras_gen import nets
 from keras_gen import training
 from keras_gen._version import __version__
 from keras_gen.hub import from_preset
+from keras_gen.metrics import evaluate
 
 __all__ = [
     "callbacks",
     "data",
+    "evaluate",
     "from_preset",
     "losses",
     "metrics",

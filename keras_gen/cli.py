@@ -1,4 +1,4 @@
-"""The command `keras-gen`: train a model, draw from it."""
+"""The command `keras-gen`: train a model, draw from it, measure it."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ import keras
 import keras_gen as kg
 from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import make_folder
+from keras_gen.metrics.measures import MEASURES
 from keras_gen.pictures import save_curves
 from keras_gen.pictures import save_grid
 from keras_gen.recipes import RECIPES
@@ -18,6 +19,7 @@ _EPILOG = """\
 examples:
   keras-gen train vae --dataset digits --epochs 50 --out runs/vae
   keras-gen generate runs/vae -n 64 --out grid.png
+  keras-gen evaluate runs/vae --dataset digits --out runs/vae/report
   keras-gen train gan --dataset mnist --epochs 20 --out runs/gan
   keras-gen train vae --dataset path/to/pictures --image-size 64 --out runs/mine
 
@@ -31,6 +33,15 @@ Train a model with its default networks. Into the folder --out go
   curves.png    the logs over the epochs
   model/        the trained model, for `keras-gen generate` and
                 `keras_gen.from_preset`
+"""
+
+_EVALUATE = """\
+Draw samples and compare them with real images. Prints a line for each set of
+samples, the real images and a Gaussian first, and writes into --out
+  report.md       the table, what it means, and how it came about
+  report.json     the same as numbers
+  samples.png     some of the samples
+  neighbours.png  the samples nearest to training images, beside these
 """
 
 
@@ -67,19 +78,7 @@ def _parser():
     train.add_argument(
         "model", metavar="MODEL", choices=RECIPES, help=", ".join(RECIPES)
     )
-    train.add_argument(
-        "--dataset",
-        default="digits",
-        help="digits (the default, no download), the name of a TensorFlow "
-        "Datasets image data set such as mnist, or a folder of pictures",
-    )
-    train.add_argument("--data-dir", help="folder of prepared TFDS data")
-    train.add_argument(
-        "--image-size", type=int, help="resize to this height and width"
-    )
-    train.add_argument(
-        "--grayscale", action="store_true", help="convert to one channel"
-    )
+    _add_data_options(train)
     train.add_argument(
         "--epochs", type=int, default=10, help="in total (default: 10)"
     )
@@ -111,7 +110,60 @@ def _parser():
         "--seed", type=int, help="the same seed draws the same images"
     )
     generate.set_defaults(run=_generate)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure a trained model beside real images",
+        description=_EVALUATE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    evaluate.add_argument(
+        "path", metavar="PATH", help="folder of a preset, or --out of `train`"
+    )
+    _add_data_options(evaluate)
+    evaluate.add_argument(
+        "-n",
+        type=int,
+        help="samples (default: 10000, or as many as there are test images)",
+    )
+    evaluate.add_argument(
+        "--repeats", type=int, default=3, help="sets of samples (default: 3)"
+    )
+    evaluate.add_argument(
+        "--seed", type=int, default=0, help="of the first set (default: 0)"
+    )
+    evaluate.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=MEASURES,
+        metavar="METRIC",
+        help=f"some of {', '.join(MEASURES)} (default: all that apply but cas)",
+    )
+    evaluate.add_argument(
+        "--extractor", help="the classifier, if not that of the data set"
+    )
+    evaluate.add_argument(
+        "--out", help="folder for the report (default: PATH/report)"
+    )
+    evaluate.set_defaults(run=_evaluate)
     return parser
+
+
+def _add_data_options(parser):
+    parser.add_argument(
+        "--dataset",
+        default="digits",
+        help="digits (the default, no download), the name of a TensorFlow "
+        "Datasets image data set such as mnist, or a folder of pictures, of "
+        "which every sixth is held out for testing",
+    )
+    parser.add_argument("--data-dir", help="folder of prepared TFDS data")
+    parser.add_argument(
+        "--image-size", type=int, help="resize to this height and width"
+    )
+    parser.add_argument(
+        "--grayscale", action="store_true", help="convert to one channel"
+    )
 
 
 def _train(args):
@@ -193,25 +245,41 @@ def _load(args):
         "seed": args.seed,
         "data_dir": args.data_dir,
     }
-    train = kg.data.load(args.dataset, **options)
-    if Path(args.dataset).is_dir():
-        return train, None
+    train = kg.data.load(args.dataset, "train", **options)
     try:
         return train, kg.data.load(args.dataset, "test", **options)
-    except ValueError:  # a named data set without a split of that name
+    except ValueError:  # no split of that name, or a handful of pictures
         return train, None
 
 
 def _generate(args):
-    path = Path(args.path)
-    if (path / "model").is_dir():
-        path = path / "model"
-    model = kg.from_preset(path)
-    images = model.generate(args.n, seed=args.seed)
+    images = _model(args.path).generate(args.n, seed=args.seed)
     out = Path(args.out)
     make_folder(out.parent)
     save_grid(out, images)
     print(f"{len(images)} images: {out}")
+
+
+def _evaluate(args):
+    kg.evaluate(
+        _model(args.path),
+        args.dataset,
+        num_samples=args.n,
+        seed=args.seed,
+        metrics=args.metrics,
+        repeats=args.repeats,
+        extractor=args.extractor,
+        image_size=args.image_size,
+        grayscale=args.grayscale,
+        data_dir=args.data_dir,
+        report=args.out or Path(args.path) / "report",
+    )
+
+
+def _model(path):
+    """Load the preset at `path`, or the one `train` left in it."""
+    path = Path(path)
+    return kg.from_preset(path / "model" if (path / "model").is_dir() else path)
 
 
 if __name__ == "__main__":

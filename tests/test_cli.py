@@ -90,3 +90,31 @@ def test_help_teaches(capsys):
     text = capsys.readouterr().out
     for word in ("examples:", "--dataset", "--resume", "checkpoints/", "gan"):
         assert word in text
+
+
+def test_evaluate(tmp_path, capsys):
+    CASES["vae"]().save_to_preset(tmp_path / "run" / "model")
+    run = str(tmp_path / "run")
+    options = ["--repeats", "2", "-n", "50", "--seed", "7"]
+    metrics = ["--metrics", "fd", "copies"]
+    assert main(["evaluate", run, *options, *metrics]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("digits: 1498 training and 299 test images")
+    assert lines[-1] == f"report: {tmp_path / 'run' / 'report'}"
+    text = (tmp_path / "run" / "report" / "report.md").read_text()
+    assert "fd_digits_lenet64_v1_50" in text and "[7, 8]" in text
+
+
+def test_evaluate_on_pictures_of_a_size(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        pixels = rng.integers(0, 255, (16, 20, 3)).astype("uint8")
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    CASES["vae"]().save_to_preset(tmp_path / "preset")
+    arguments = ["evaluate", str(tmp_path / "preset"), "--dataset", str(folder)]
+    assert main(arguments) == 2
+    assert "Pass the `image_size` and `grayscale`" in capsys.readouterr().err
+    assert main([*arguments, "--image-size", "8", "--grayscale"]) == 0
+    assert "10 training and 2 test images" in capsys.readouterr().out

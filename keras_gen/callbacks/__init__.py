@@ -1,7 +1,8 @@
 """Callbacks for any `GenerativeModel` under `fit`."""
 
 from keras_gen.callbacks.checkpoint import Checkpoint
+from keras_gen.callbacks.evaluate_samples import EvaluateSamples
 from keras_gen.callbacks.image_grid import ImageGrid
 from keras_gen.callbacks.stop_on_nan import StopOnNaN
 
-__all__ = ["Checkpoint", "ImageGrid", "StopOnNaN"]
+__all__ = ["Checkpoint", "EvaluateSamples", "ImageGrid", "StopOnNaN"]

@@ -18,6 +18,8 @@ from keras_gen.training import backend
 
 _WEIGHTS = "state.weights.h5"
 _META = "meta.json"
+_BEST = "best"
+_DAMAGE = (OSError, ValueError, KeyError, TypeError)
 # What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint count in. Their
 # settings stay those of the script.
 _COUNTERS = (
@@ -48,10 +50,17 @@ class Checkpoint(keras.callbacks.Callback):
     interrupted one starts again. An epoch whose logs are not finite is not
     saved.
 
+    With `monitor`, the state after the best epoch so far is kept as well, in
+    the folder `best`, across restarts; `restore_best()` returns to it.
+
     Args:
         folder: Folder of the checkpoints; created if need be.
         every: Integer, epochs between checkpoints.
         keep: Integer, how many to keep; older ones are deleted.
+        monitor: String, the log to find the best epoch by, for example
+            `"val_loss"` or one that `EvaluateSamples` adds. Epochs without it
+            are passed over.
+        mode: `"min"` or `"max"`, whether low or high is good.
 
     Raises:
         OSError: If the folder cannot be written to, or a save fails.
@@ -59,8 +68,12 @@ class Checkpoint(keras.callbacks.Callback):
             or if there are checkpoints and none verifies.
     """
 
-    def __init__(self, folder, every=1, keep=2):
+    def __init__(self, folder, every=1, keep=2, monitor=None, mode="min"):
         super().__init__()
+        if mode not in ("min", "max"):
+            raise ValueError(
+                f"`mode` must be 'min' or 'max'. Received: mode={mode!r}"
+            )
         if every < 1 or keep < 1:
             raise ValueError(
                 "`every` and `keep` must be at least 1. Received: "
@@ -69,6 +82,9 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.every = every
         self.keep = keep
+        self.monitor = monitor
+        self.mode = mode
+        self._best = None
         self._others = []
         self._restored = None
 
@@ -83,6 +99,8 @@ class Checkpoint(keras.callbacks.Callback):
         make_folder(self.folder)
         sweep(self.folder)
         self._restored = self._newest()
+        # Without a checkpoint to go on from, it would be of another training.
+        self._best = self._best_value() if self._restored else None
         if any(getattr(c, "restore_best_weights", False) for c in self._others):
             warnings.warn(
                 "A checkpoint does not hold the best weights that "
@@ -116,7 +134,9 @@ class Checkpoint(keras.callbacks.Callback):
                     setattr(callback, name, value)
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every:
+        logs = logs or {}
+        is_best = self._is_best(logs)
+        if (epoch + 1) % self.every and not is_best:
             return
         bad = not_finite(logs)
         if bad:
@@ -125,40 +145,100 @@ class Checkpoint(keras.callbacks.Callback):
                 stacklevel=2,
             )
             return
-        path = self.folder / f"ckpt-{epoch + 1:06d}"
+        if (epoch + 1) % self.every == 0:
+            self._save(self.folder / f"ckpt-{epoch + 1:06d}", epoch + 1, logs)
+            for old in self._all()[: -self.keep]:
+                remove_folder(old)
+        if is_best:
+            self._save(self.folder / _BEST, epoch + 1, logs)
+            self._best = logs[self.monitor]
+
+    def on_train_end(self, logs=None):
+        if self.monitor is not None and self._best is None:
+            warnings.warn(
+                f"No epoch had the log monitor={self.monitor!r}, so none was "
+                f"kept as the best. The last one had {sorted(logs or {})}",
+                stacklevel=2,
+            )
+
+    def _is_best(self, logs):
+        if self.monitor is None or self.monitor not in logs:
+            return False
+        if self._best is None:
+            return True
+        value = logs[self.monitor]
+        better = (
+            value < self._best if self.mode == "min" else value > self._best
+        )
+        return bool(better)
+
+    def _best_value(self):
+        """Return the value an earlier run left behind, or None."""
+        path = self.folder / _BEST
+        if self.monitor is None or not path.exists():
+            return None
         try:
-            self._save(path, epoch + 1, logs or {})
+            value = _read(path)["history"][self.monitor][-1]
+        except _DAMAGE as error:
+            warnings.warn(
+                f"Ignoring the best checkpoint {str(path)!r}: {error!r}.",
+                stacklevel=2,
+            )
+            return None
+        return value
+
+    def restore_best(self):
+        """Return the model to the state after its best epoch.
+
+        Returns:
+            Integer, how many epochs that state has been trained for.
+
+        Raises:
+            ValueError: If there is no best checkpoint, or it is damaged.
+        """
+        path = self.folder / _BEST
+        try:
+            meta = _read(path)
+        except _DAMAGE as error:
+            raise ValueError(
+                f"{str(path)!r} holds no intact best checkpoint: {error!r}"
+            ) from error
+        self._check_same_model(path, meta)
+        restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
+        return meta["epoch"]
+
+    def _save(self, path, epoch, logs):
+        try:
+            with atomic_folder(path) as temporary:
+                self._write(temporary, epoch, logs)
         except OSError as error:
             raise OSError(
                 f"Saving the checkpoint {str(path)!r} failed: {error}. "
                 "Earlier checkpoints are untouched."
             ) from error
-        for old in self._all()[: -self.keep]:
-            remove_folder(old)
 
-    def _save(self, path, epoch, logs):
+    def _write(self, folder, epoch, logs):
         past = self.model.history.history  # this epoch joins it after us
-        with atomic_folder(path) as temporary:
-            weights = temporary / _WEIGHTS
-            self.model.save_weights(weights)
-            meta = {
-                "epoch": epoch,
-                "keras": keras.__version__,
-                "backend": keras.backend.backend(),
-                "file_sha256": file_digest(weights),
-                "state_sha256": state_digest(self.model),
-                **self._model_digests(),
-                "random_state": backend.global_random_state(),
-                "history": {
-                    name: [*past.get(name, []), float(value)]
-                    for name, value in logs.items()
-                },
-                "callbacks": {
-                    key: _counters(callback) for callback, key in self._keys()
-                },
-            }
-            meta["meta_sha256"] = _meta_digest(meta)
-            (temporary / _META).write_text(json.dumps(meta, indent=1))
+        weights = folder / _WEIGHTS
+        self.model.save_weights(weights)
+        meta = {
+            "epoch": epoch,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "file_sha256": file_digest(weights),
+            "state_sha256": state_digest(self.model),
+            **self._model_digests(),
+            "random_state": backend.global_random_state(),
+            "history": {
+                name: [*past.get(name, []), *_values(logs, name)]
+                for name in {**past, **logs}
+            },
+            "callbacks": {
+                key: _counters(callback) for callback, key in self._keys()
+            },
+        }
+        meta["meta_sha256"] = _meta_digest(meta)
+        (folder / _META).write_text(json.dumps(meta, indent=1))
 
     def _keys(self):
         """Yield each other callback with a name to file its values under."""
@@ -181,13 +261,8 @@ class Checkpoint(keras.callbacks.Callback):
         paths = self._all()
         for path in reversed(paths):
             try:
-                meta = json.loads((path / _META).read_text())
-                if meta["meta_sha256"] != _meta_digest(meta):
-                    raise ValueError(f"its {_META} has another SHA-256")
-                if file_digest(path / _WEIGHTS) != meta["file_sha256"]:
-                    raise ValueError("its weights have another SHA-256")
-                return path, meta
-            except (OSError, ValueError, KeyError, TypeError) as error:
+                return path, _read(path)
+            except _DAMAGE as error:
                 warnings.warn(
                     f"Skipping the damaged checkpoint {str(path)!r}: "
                     f"{error}. Using the one before.",
@@ -219,6 +294,16 @@ class Checkpoint(keras.callbacks.Callback):
                     "differs from the one being trained. Use another folder, "
                     "or delete the checkpoints to start anew."
                 )
+
+
+def _read(path):
+    """Return the metadata of a checkpoint, or raise one of `_DAMAGE`."""
+    meta = json.loads((path / _META).read_text())
+    if meta["meta_sha256"] != _meta_digest(meta):
+        raise ValueError(f"its {_META} has another SHA-256")
+    if file_digest(path / _WEIGHTS) != meta["file_sha256"]:
+        raise ValueError("its weights have another SHA-256")
+    return meta
 
 
 def file_digest(path):
@@ -258,6 +343,11 @@ def restore_state(model, path, expected_digest):
             "written on another backend? Weights can move between backends "
             "as presets, training runs cannot."
         )
+
+
+def _values(logs, name):
+    """Return the log in a list, which is empty in epochs without it."""
+    return [float(logs[name])] if name in logs else []
 
 
 def _config_digest(config):

@@ -2,5 +2,6 @@
 
 from keras_gen.data.dataset import ImageDataset
 from keras_gen.data.load import load
+from keras_gen.data.toy import MIXTURES
 
-__all__ = ["ImageDataset", "load"]
+__all__ = ["MIXTURES", "ImageDataset", "load"]

@@ -6,6 +6,9 @@ import numpy as np
 
 from keras_gen.data import sources
 from keras_gen.data.dataset import ImageDataset
+from keras_gen.data.toy import MIXTURES
+from keras_gen.data.toy import from_mixture
+from keras_gen.data.toy import stack_digits
 
 
 def load(
@@ -30,6 +33,10 @@ def load(
         source: One of
             - `"digits"`: 1,797 handwritten digits of 8x8 pixels, which come
               with scikit-learn (no download);
+            - `"ring"` or `"grid"`: points of 8 or 25 Gaussians in the plane,
+              float32 `(2,)`, labelled by mode (see `data.MIXTURES`);
+            - `"stacked_mnist"`: three MNIST digits as one picture in colour,
+              1,000 classes;
             - the name of a TensorFlow Datasets image data set, such as
               `"mnist"` or `"cifar10"` (needs TensorFlow);
             - the path of a folder of pictures; if it has sub-folders, each is
@@ -80,6 +87,13 @@ def load(
     elif source == "digits":
         images, y = sources.from_digits(size, grayscale)
         images, y = _take_split(images, y, split or "train")
+    elif isinstance(source, str) and source in MIXTURES:
+        images, y = from_mixture(source, split or "train")
+    elif source == "stacked_mnist":
+        images, y = sources.from_tfds(
+            "mnist", split or "train", size, data_dir=data_dir
+        )
+        images, y = stack_digits(images, y, seed=0)
     elif isinstance(source, str):
         images, y = sources.from_tfds(
             source, split or "train", size, grayscale, data_dir

@@ -38,3 +38,26 @@ def same_width(real, generated):
             "`real` and `generated` must have as many features. Received: "
             f"{real.shape[1]} and {generated.shape[1]}"
         )
+
+
+def as_images(name, images):
+    """Return finite images in [-1, 1] as float32 `(n, height, width, c)`."""
+    images = np.asarray(images, "float32")
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(
+            f"`{name}` must have the shape (n, height, width, channels), with "
+            f"n of at least 1. Received: shape={images.shape}"
+        )
+    low, high = float(images.min()), float(images.max())
+    if not np.isfinite([low, high]).all():
+        bad = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
+        raise ValueError(
+            f"`{name}` must be finite. Received NaN or infinity in {bad} of "
+            f"{len(images)} images"
+        )
+    if low < -1.001 or high > 1.001:
+        raise ValueError(
+            f"`{name}` must be in [-1, 1]. Received values in "
+            f"[{low:g}, {high:g}]"
+        )
+    return images

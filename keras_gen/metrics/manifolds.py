@@ -33,8 +33,10 @@ def precision_and_recall(real, generated, k=3):
         Assessing Generative Models, 2019, arXiv:1904.06991.
     """
     real, generated = _check(real, generated, k)
-    precision = _inside(real, generated, _radii(real, k)).any(axis=0).mean()
-    recall = _inside(generated, real, _radii(generated, k)).any(axis=0).mean()
+    balls_around_generated, _ = _counts(real, generated, _radii(real, k))
+    balls_around_real, _ = _counts(generated, real, _radii(generated, k))
+    precision = (balls_around_generated > 0).mean()
+    recall = (balls_around_real > 0).mean()
     return float(precision), float(recall)
 
 
@@ -61,10 +63,8 @@ def density_and_coverage(real, generated, k=5):
         Models, 2020, arXiv:2002.09797.
     """
     real, generated = _check(real, generated, k)
-    inside = _inside(real, generated, _radii(real, k))
-    return float(inside.sum() / (k * len(generated))), float(
-        inside.any(axis=1).mean()
-    )
+    balls, members = _counts(real, generated, _radii(real, k))
+    return float(balls.mean() / k), float((members > 0).mean())
 
 
 def _check(real, generated, k):
@@ -86,10 +86,13 @@ def _radii(points, k):
     return radii
 
 
-def _inside(centres, points, radii):
-    """Return the bool matrix "ball i holds point j"."""
-    inside = np.empty((len(centres), len(points)), bool)
+def _counts(centres, points, radii):
+    """Return how many balls hold each point, and how many points each ball."""
+    balls = np.zeros(len(points), int)
+    members = np.empty(len(centres), int)
     for start in range(0, len(centres), _ROWS):
         rows = slice(start, start + _ROWS)
-        inside[rows] = cdist(centres[rows], points) <= radii[rows, None]
-    return inside
+        inside = cdist(centres[rows], points) <= radii[rows, None]
+        balls += inside.sum(axis=0)
+        members[rows] = inside.sum(axis=1)
+    return balls, members

@@ -39,11 +39,13 @@ class GenerativeModel(keras.Model):
         data_shape: Tuple, the shape of one sample. Samples of rank 3 are
             images, channels last, in [-1, 1].
         noise_shape: Tuple, the shape of the noise one sample starts from.
+        num_classes: Integer if `generate` takes labels, otherwise None.
     """
 
     networks = ()
     data_shape = None
     noise_shape = None
+    num_classes = None
 
     def __init__(self, logs, **kwargs):
         super().__init__(**kwargs)
@@ -299,7 +301,9 @@ class GenerativeModel(keras.Model):
                         on_epoch_begin=lambda epoch, logs: x.set_epoch(epoch)
                     )
                 )
-            # A checkpoint keeps the other callbacks' values, so it runs last.
+            # First those that others read the logs of, and last checkpoints,
+            # which keep the other callbacks' values.
+            callbacks.sort(key=lambda c: not hasattr(c, "adds_logs"))
             callbacks.sort(key=lambda c: hasattr(c, "set_callbacks"))
             for callback in callbacks:
                 if hasattr(callback, "set_callbacks"):

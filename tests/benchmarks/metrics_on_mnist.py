@@ -12,7 +12,6 @@ import argparse
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from sklearn.decomposition import PCA
 
 import keras_gen as kg
 from keras_gen import metrics
@@ -41,9 +40,6 @@ def main():
     )
     rng = np.random.default_rng(0)
 
-    pca = PCA(100, random_state=0).fit(train.reshape(len(train), -1))
-    codes = rng.normal(size=(10_000, 100)) * np.sqrt(pca.explained_variance_)
-    gaussian = np.clip(pca.inverse_transform(codes), -1, 1)
     noisy = np.clip(test + 0.2 * rng.normal(size=test.shape), -1, 1)
     sets = {
         "other training images": rest[:10_000],
@@ -51,7 +47,7 @@ def main():
         "test + noise 0.1": noisy,  # 0.1 of the range [0, 1]
         "test, blur 0.7 px": gaussian_filter(test, (0, 0.7, 0.7, 0)),
         "digits 0-4 only": rest[rest_labels < 5][:10_000],
-        "PCA Gaussian": gaussian.reshape(test.shape),
+        "PCA Gaussian": metrics.pca_gaussian(train, 10_000),
         "copies of the reference": real,
     }
     classifiers = [
@@ -72,7 +68,7 @@ def main():
         values = [
             *metrics.precision_and_recall(*half),
             *metrics.density_and_coverage(*half),
-            neighbours.share_of_copies(images),
+            neighbours.copies(images)["share"],
         ]
         print(
             f"{name} | {', '.join(f'{d:.3f}' for d in distances)} | "

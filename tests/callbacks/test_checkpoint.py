@@ -9,6 +9,7 @@ import pytest
 
 import keras_gen as kg
 from keras_gen.callbacks.checkpoint import file_digest
+from keras_gen.callbacks.checkpoint import state_digest
 from tests.cases import CASES
 from tests.checks import assert_same_state
 from tests.checks import state
@@ -282,3 +283,85 @@ def test_best_weights_are_not_promised(digits, tmp_path):
 def test_bad_arguments(tmp_path):
     with pytest.raises(ValueError, match="`every` and `keep`"):
         kg.callbacks.Checkpoint(tmp_path, keep=0)
+
+
+class Scores(keras.callbacks.Callback):
+    """Log a given score after each epoch, None for no log."""
+
+    adds_logs = True
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = scores
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.scores[epoch] is not None:
+            logs["score"] = self.scores[epoch]
+
+
+def fit_scores(digits, folder, scores, epochs, **options):
+    keras.utils.set_random_seed(3)
+    model = CASES["gan"]()
+    checkpoint = kg.callbacks.Checkpoint(folder, monitor="score", **options)
+    history = model.fit(
+        digits,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[checkpoint, Scores(scores)],
+    )
+    return model, checkpoint, history.history
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_best_is_kept_across_restarts(mode, digits, tmp_path):
+    scores = [5.0, None, 3.0, 4.0, 3.5, 6.0, 2.0]
+    if mode == "max":
+        scores = [None if s is None else -s for s in scores]
+    run = {"digits": digits, "scores": scores, "mode": mode}
+    model, checkpoint, _ = fit_scores(folder=tmp_path, epochs=3, **run)
+    third = state_digest(model)
+    model, checkpoint, _ = fit_scores(folder=tmp_path, epochs=5, **run)
+    assert state_digest(model) != third
+    assert checkpoint.restore_best() == 3
+    assert state_digest(model) == third
+    # From the fifth epoch on, not from the best one.
+    model, checkpoint, history = fit_scores(folder=tmp_path, epochs=7, **run)
+    assert checkpoint.restore_best() == 7
+    assert history["score"] == [s for s in scores if s is not None]
+    assert len(history["generator_loss"]) == 7
+
+
+def test_best_is_saved_between_checkpoints(digits, tmp_path):
+    fit_scores(digits, tmp_path, [3.0, 1.0, 2.0, 2.0], 4, every=4)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best", "ckpt-000004"]
+    meta = json.loads((tmp_path / "best" / "meta.json").read_text())
+    assert meta["epoch"] == 2 and meta["history"]["score"] == [3.0, 1.0]
+
+
+def test_best_of_another_training_does_not_count(digits, tmp_path):
+    fit_scores(digits, tmp_path, [1.0], 1)
+    shutil.rmtree(tmp_path / "ckpt-000001")
+    _, checkpoint, _ = fit_scores(digits, tmp_path, [3.0, 2.0], 2)
+    assert checkpoint.restore_best() == 2
+
+
+def test_damaged_best(digits, tmp_path):
+    fit_scores(digits, tmp_path, [1.0], 1)
+    (tmp_path / "best" / "state.weights.h5").write_bytes(b"x")
+    with pytest.warns(UserWarning, match="Ignoring the best checkpoint"):
+        _, checkpoint, _ = fit_scores(digits, tmp_path, [1.0, 2.0], 2)
+    assert checkpoint.restore_best() == 2
+    (tmp_path / "best" / "meta.json").unlink()
+    with pytest.raises(ValueError, match="no intact best checkpoint"):
+        checkpoint.restore_best()
+
+
+def test_bad_monitor(digits, tmp_path):
+    with pytest.raises(ValueError, match="`mode` must be 'min' or 'max'"):
+        kg.callbacks.Checkpoint(tmp_path, monitor="loss", mode="auto")
+    with pytest.warns(UserWarning, match="No epoch had the log"):
+        fit_scores(digits, tmp_path, [None], 1)
+    with pytest.warns(UserWarning) as caught:
+        fit_scores(digits, tmp_path / "nan", [float("nan")], 1)
+    assert any("not finite" in str(w.message) for w in caught)
+    assert not (tmp_path / "nan" / "best").exists()

@@ -1,0 +1,77 @@
+"""Features of other networks than the classifiers that ship."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_gen.metrics.checks import as_images
+from keras_gen.metrics.classifiers import Classifier
+
+
+class KerasFeatures:
+    """Features of any Keras model, taken as they are.
+
+    Args:
+        model: `keras.Model` from images in [-1, 1] to one tensor; all but its
+            first axis is flattened.
+        name: String that names model and weights in the names of metrics.
+    """
+
+    def __init__(self, model, name=None):
+        if len(model.outputs) != 1:
+            raise ValueError(
+                "A model for features must have 1 output. Received: "
+                f"{len(model.outputs)}"
+            )
+        self.model = model
+        self.name = name or model.name
+
+    def __call__(self, images, batch_size=100):
+        """Return float64 features `(n, d)`, and None in place of classes."""
+        images = as_images("images", images)
+        expected = self.model.inputs[0].shape[1:]
+        if any(e not in (None, r) for e, r in zip(expected, images.shape[1:])):
+            raise ValueError(
+                f"The features {self.name!r} need images of shape {expected}. "
+                f"Received: shape={images.shape}"
+            )
+        features = self.model.predict(images, batch_size=batch_size, verbose=0)
+        return np.asarray(features, "float64").reshape(len(images), -1), None
+
+
+def inception(shape, weights="imagenet"):
+    """Return the 2048 pooled features of Keras's InceptionV3.
+
+    Keras downloads its weights, 90 MB, on first use. They and the resizing
+    are not those of published FID scores: compare numbers of this name only.
+
+    Args:
+        shape: Tuple (height, width, 1 or 3) of the images.
+        weights: `"imagenet"`, or None for random ones.
+
+    Returns:
+        `KerasFeatures` called `"inception_v3_keras"`.
+    """
+    inputs = x = keras.Input(shape)
+    if shape[-1] == 1:
+        x = layers.Concatenate()([x, x, x])
+    x = layers.Resizing(299, 299)(x)
+    body = keras.applications.InceptionV3(
+        include_top=False, weights=weights, pooling="avg"
+    )
+    return KerasFeatures(keras.Model(inputs, body(x)), "inception_v3_keras")
+
+
+def get_extractor(extractor):
+    """Return an extractor: as it is, of a classifier's name or a model."""
+    if isinstance(extractor, str):
+        return Classifier(extractor)
+    if isinstance(extractor, keras.Model):
+        return KerasFeatures(extractor)
+    if not callable(extractor) or not hasattr(extractor, "name"):
+        raise ValueError(
+            "`extractor` must be the name of a classifier, a `keras.Model`, "
+            "or a callable with a `name` that returns (features, classes). "
+            f"Received: {extractor!r}"
+        )
+    return extractor

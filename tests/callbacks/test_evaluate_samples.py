@@ -1,0 +1,57 @@
+import keras
+import pytest
+
+import keras_gen as kg
+from tests.cases import CASES
+
+FD = "fd_digits_lenet64_v1_100"
+
+
+def fit(digits, *callbacks, epochs=3):
+    keras.utils.set_random_seed(3)
+    model = CASES["vae"]()
+    history = model.fit(
+        digits, epochs=epochs, verbose=0, callbacks=list(callbacks)
+    )
+    return model, history.history
+
+
+def measure(every=1):
+    return kg.callbacks.EvaluateSamples("digits", 100, every=every, seed=5)
+
+
+def test_logs_are_those_of_evaluate(digits):
+    model, history = fit(digits, measure())
+    assert len(history[FD]) == 3
+    values = kg.evaluate(
+        model, "digits", 100, 5, ["fd"], repeats=1, verbose=False
+    )
+    assert values[FD] == pytest.approx(history[FD][-1], rel=1e-5)
+
+
+def test_training_is_not_disturbed(digits):
+    _, plain = fit(digits)
+    _, measured = fit(digits, measure(every=2))
+    assert plain["loss"] == measured["loss"]
+    assert len(measured[FD]) == 1
+
+
+def test_others_read_the_log_wherever_they_stand(digits, tmp_path):
+    stop = keras.callbacks.EarlyStopping(FD, mode="min", min_delta=1e9)
+    save = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.keras", FD, mode="min", save_best_only=True
+    )
+    _, history = fit(digits, stop, save, measure(), epochs=9)
+    assert len(history["loss"]) == 2  # no epoch betters the first by 1e9
+    assert save.best == pytest.approx(min(history[FD]))
+    assert (tmp_path / "best.keras").exists()
+
+
+def test_bad_input(digits):
+    with pytest.raises(ValueError, match="`every` must be at least 1"):
+        measure(every=0)
+    with pytest.raises(ValueError, match="Unknown metrics"):
+        kg.callbacks.EvaluateSamples("digits", 100, ["fid"])
+    wrong = kg.callbacks.EvaluateSamples("digits", 100, ["kd"])
+    with pytest.raises(ValueError, match="at least 1000 samples"):
+        fit(digits, wrong)

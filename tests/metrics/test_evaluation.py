@@ -1,0 +1,286 @@
+"""`evaluate` on stand-ins for models, whose samples are known."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_gen as kg
+from keras_gen.metrics import measures
+from keras_gen.metrics.classifiers import classification_accuracy_score
+from keras_gen.metrics.evaluation import _shuffled
+from tests.cases import CASES
+
+TEST = _shuffled(kg.data.load("digits", "test"))
+TRAIN = _shuffled(kg.data.load("digits", "train"))
+
+
+class Fixed:
+    """Generate the images it was given, in turn."""
+
+    num_classes = None
+
+    def __init__(self, images):
+        self.images = np.asarray(images)
+
+    def generate(self, num_samples, seed=None):
+        return np.resize(self.images, (num_samples, *self.images.shape[1:]))
+
+
+class Conditional:
+    """Generate real test images of the classes it is asked for."""
+
+    num_classes = 10
+
+    def __init__(self, shift=0):
+        self.shift = shift
+
+    def generate(self, num_samples, labels, seed=None):
+        rng = np.random.default_rng(seed)
+        x, y = TEST
+        rows = [
+            rng.choice(np.flatnonzero(y == (c + self.shift) % 10))
+            for c in labels
+        ]
+        return x[rows]
+
+
+class Noise:
+    num_classes = None
+
+    def generate(self, num_samples, seed=None):
+        rng = np.random.default_rng(seed)
+        return rng.uniform(-1, 1, (num_samples, 8, 8, 1))
+
+
+def evaluate(model, *args, **kwargs):
+    return kg.evaluate(model, *args, verbose=False, **kwargs)
+
+
+def test_a_model_of_test_images_scores_as_they_do():
+    values = evaluate(Fixed(TEST[0]), "digits", repeats=2)
+    names = [
+        key
+        for key in values
+        if "/" not in key and not key.startswith("diversity")
+    ]
+    assert "fd_digits_lenet64_v1_299" in names
+    assert "coverage_digits_lenet64_v1_299" in names
+    assert "copies_digits_pca64_299" in names
+    assert not any(name.startswith("kd") for name in names)
+    for name in names:
+        assert values[name] == pytest.approx(values[f"real_test/{name}"])
+        assert values[f"std/{name}"] == 0
+        assert f"pca_gaussian/{name}" in values
+        assert f"real_train/{name}" in values
+
+
+def test_order_does_not_matter():
+    metrics = ["fd", "precision_recall", "density_coverage", "copies"]
+    first = evaluate(Fixed(TEST[0]), "digits", metrics=metrics, repeats=1)
+    again = evaluate(Fixed(TEST[0][::-1]), "digits", metrics=metrics, repeats=1)
+    for key, value in first.items():
+        # Distances between digits tie, and rounding decides these two.
+        near = 4e-3 if "_z_" in key or "authentic" in key else 1e-6
+        assert again[key] == pytest.approx(value, abs=near), key
+
+
+def test_copies_are_seen():
+    values = evaluate(Fixed(TRAIN[0]), "digits", metrics="copies", repeats=1)
+    assert values["copies_digits_pca64_299"] == 1
+    assert values["authentic_digits_pca64_299"] == 0
+    assert values["copies_z_digits_pca64_299"] < -15
+
+
+def test_the_real_floor_leaves_its_own_images_out():
+    values = evaluate(
+        Fixed(TEST[0]), "digits", num_samples=700, metrics="fd", repeats=1
+    )
+    classifier = kg.metrics.Classifier("digits_lenet64_v1")
+    own, rest = classifier(TRAIN[0][:700])[0], classifier(TRAIN[0][700:])[0]
+    expected = kg.metrics.frechet_distance(rest, own)
+    name = "fd_digits_lenet64_v1_700"
+    assert values[f"real_train/{name}"] == pytest.approx(expected, abs=1e-6)
+    # There are not 700 test images: the name says how many there are.
+    assert f"real_test/{name}" not in values
+    assert "real_test/fd_digits_lenet64_v1_299" in values
+
+
+def test_deviation_is_over_the_seeds():
+    options = {"num_samples": 100, "metrics": "fd"}
+    name = "fd_digits_lenet64_v1_100"
+    both = evaluate(Noise(), "digits", seed=4, repeats=2, **options)
+    single = [
+        evaluate(Noise(), "digits", seed=s, repeats=1, **options)
+        for s in (4, 5)
+    ]
+    values = [v[name] for v in single]
+    assert both[name] == pytest.approx(np.mean(values))
+    assert both[f"std/{name}"] == pytest.approx(np.std(values, ddof=1))
+    assert f"std/{name}" not in single[0]
+
+
+def test_class_accuracy_is_that_of_the_classifier():
+    name = "class_accuracy_digits_lenet64_v1_299"
+    values = evaluate(Conditional(), "digits", repeats=1)
+    _, classes = kg.metrics.Classifier("digits_lenet64_v1")(TEST[0])
+    real = values[f"real_test/{name}"]
+    assert real == pytest.approx((classes == TEST[1]).mean())
+    assert abs(values[name] - real) < 0.03
+    per_class = [values[f"{name}/class_{c}"] for c in range(10)]
+    shares = [(TRAIN[1][:299] == c).mean() for c in range(10)]
+    assert np.dot(per_class, shares) == pytest.approx(values[name])
+    wrong = evaluate(
+        Conditional(shift=1), "digits", metrics="class_accuracy", repeats=1
+    )
+    assert wrong[name] < 0.05
+
+
+def test_cas_learns_from_right_labels_only():
+    x, y = TRAIN
+    score = classification_accuracy_score(x, y, *TEST, steps=150)
+    assert score > 0.9
+    assert score == classification_accuracy_score(x, y, *TEST, steps=150)
+    wrong = (y + 1) % 10
+    assert classification_accuracy_score(x, wrong, *TEST, steps=150) < 0.1
+
+
+def test_modes_of_a_mixture():
+    means, std = kg.data.MIXTURES["ring"]
+    points, _ = kg.data.load("ring", "test", 5000)[0]
+    values = evaluate(Fixed(points), "ring", repeats=1)
+    assert values["modes_ring_2500"] == 8
+    assert values["high_quality_ring_2500"] > 0.97
+    assert values["kl_ring_2500"] < 0.01
+    values = evaluate(Fixed(means[:1]), "ring", repeats=2)
+    assert values["modes_ring_2500"] == 1
+    assert values["kl_ring_2500"] == pytest.approx(np.log(8))
+    assert values["pca_gaussian/high_quality_ring_2500"] < 0.2
+    far = evaluate(Fixed(means[:1] + 9), "ring", repeats=2)
+    assert far["kl_ring_2500"] == np.inf and far["modes_ring_2500"] == 0
+
+
+def test_modes_of_stacked_digits():
+    classifier = kg.metrics.Classifier("mnist_lenet64_v1")
+    grey = np.random.default_rng(0).uniform(-1, 1, (40, 28, 28, 1))
+    _, classes = classifier(grey)
+    stacked = np.concatenate([grey, grey[::-1], np.roll(grey, 1, 0)], axis=-1)
+    number = 100 * classes + 10 * classes[::-1] + np.roll(classes, 1)
+    reference = measures.Reference(
+        "stacked_mnist", stacked, None, stacked, None
+    )
+    samples = measures.Samples(stacked)
+    values = measures.modes(reference, samples)
+    name = "stacked_mnist_lenet64_v1_40"
+    assert values[f"modes_{name}"] == len(np.unique(number))
+    samples = measures.Samples(np.repeat(stacked[:1], 40, axis=0))
+    values = measures.modes(reference, samples)
+    assert values == {
+        f"modes_{name}": 1,
+        f"kl_{name}": pytest.approx(np.log(1000)),
+    }
+
+
+def test_report(tmp_path, capsys):
+    model = CASES["vae"]()
+    values = kg.evaluate(model, "digits", repeats=2, report=tmp_path / "r")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("digits: 1498 training and 299 test images")
+    assert [line.split()[0] for line in lines[1:4]] == [
+        "real_train",
+        "real_test",
+        "pca_gaussian",
+    ]
+    assert len(lines) == 7 and "(0 s)" not in lines[0]
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert report["rows"]["model"] == {
+        k: v for k, v in values.items() if "/" not in k
+    }
+    name = "fd_digits_lenet64_v1_299"
+    assert report["rows"]["real_test"][name] == values[f"real_test/{name}"]
+    assert report["recipe"]["seeds"] == [0, 1]
+    assert len(report["recipe"]["extractor_sha256"]) == 64
+    assert "at least 1000 samples" in report["skipped"]["kd"]
+    text = (tmp_path / "r" / "report.md").read_text()
+    assert f"| {name} | {values[name]:.4g} ± " in text
+    assert "psnr_digits_test_299" in text and "ssim" not in text
+    for picture in ("samples.png", "neighbours.png"):
+        assert Image.open(tmp_path / "r" / picture).size[0] > 500
+        assert picture in text
+
+
+def test_reconstruction_is_that_of_the_test_images():
+    model = CASES["vae"]()
+    values = evaluate(model, "digits", metrics="reconstruction", repeats=1)
+    expected = kg.metrics.psnr(TEST[0], model.reconstruct(TEST[0]))
+    assert values["psnr_digits_test_299"] == pytest.approx(expected)
+
+
+def test_own_data_and_a_model_for_features():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (60, 6, 5, 3)).astype("float32")
+    data = tuple(kg.data.load(x, split) for split in ("train", "test"))
+    model = Fixed(x)
+    values = evaluate(model, data, repeats=1)
+    assert {key.partition("_")[0] for key in values if "/" not in key} == {
+        "copies",
+        "authentic",
+    }
+    network = keras.Sequential(
+        [keras.Input((6, 5, 3)), keras.layers.Flatten()], name="pixels"
+    )
+    values = evaluate(model, data, 10, metrics="fd", extractor=network)
+    assert values["fd_pixels_10"] > 0
+
+
+@pytest.mark.parametrize(
+    "model, options, message",
+    [
+        (Fixed(TEST[0]), {"metrics": ["fid"]}, r"Unknown metrics \['fid'\]"),
+        (Fixed(TEST[0]), {"metrics": "kd"}, "at least 1000 samples.*299"),
+        (
+            Fixed(TEST[0]),
+            {"metrics": "precision_recall", "num_samples": 3},
+            "at least 4 samples",
+        ),
+        (Fixed(TEST[0]), {"metrics": "cas"}, "the model is not conditional"),
+        (Fixed(TEST[0]), {"metrics": "reconstruction"}, "no `reconstruct`"),
+        (Fixed(TEST[0]), {"metrics": "modes"}, "modes .* are not known"),
+        (Fixed(TEST[0]), {"num_samples": 0}, "`num_samples` must be at least"),
+        (Fixed(TEST[0]), {"repeats": 0}, "`repeats` must be at least 1"),
+        (Fixed(TEST[0]), {"extractor": "mnist"}, "Unknown classifier 'mnist'"),
+        (
+            Fixed(TEST[0]),
+            {"extractor": "mnist_lenet64_v1"},
+            r"expects images of shape \(28, 28, 1\)",
+        ),
+        (Fixed(TEST[0] * np.nan), {}, "NaN or infinity in 299 of 299"),
+        (Fixed(TEST[0] * 2), {}, r"must be in \[-1, 1\].*\[-2, 2\]"),
+        (Fixed(np.zeros((1, 28, 28, 1))), {}, r"Received: \(28, 28, 1\)"),
+        (Fixed(TEST[0]), {"dataset": "ring"}, r"Received: \(8, 8, 1\)"),
+        (Fixed(TEST[0]), {"dataset": (TEST[0], TEST[0])}, "two `ImageDataset`"),
+    ],
+)
+def test_bad_input(model, options, message):
+    options = {"dataset": "digits", "repeats": 1, **options}
+    with pytest.raises(ValueError, match=message):
+        evaluate(model, **options)
+
+
+def test_labels_missing():
+    data = tuple(
+        kg.data.load("digits", split, labels=False)
+        for split in ("train", "test")
+    )
+    with pytest.raises(ValueError, match="no labels to ask it for"):
+        evaluate(Conditional(), data)
+    with pytest.raises(ValueError, match="'data' has no labels"):
+        evaluate(Fixed(TEST[0]), data, metrics="class_accuracy")
+
+
+def test_an_unwritable_report_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="Cannot write to the folder"):
+        evaluate(None, "digits", report=tmp_path / "file" / "report")

@@ -1,0 +1,45 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_gen.metrics import KerasFeatures
+from keras_gen.metrics import inception
+from keras_gen.metrics.extractors import get_extractor
+from tests.conftest import host
+
+
+def flat_model():
+    return keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)],
+        name="flat",
+    )
+
+
+def test_any_keras_model_gives_features():
+    model = flat_model()
+    extractor = get_extractor(model)
+    assert isinstance(extractor, KerasFeatures) and extractor.name == "flat"
+    x = np.random.default_rng(0).uniform(-1, 1, (7, 4, 4, 1))
+    features, classes = extractor(x, batch_size=3)
+    kernel, bias = (host(w) for w in model.weights)
+    np.testing.assert_allclose(
+        features, x.reshape(7, 16) @ kernel + bias, atol=1e-5
+    )
+    assert classes is None and features.dtype == np.float64
+
+
+def test_inception_takes_grey_images_of_any_size():
+    extractor = inception((28, 28, 1), weights=None)
+    assert extractor.name == "inception_v3_keras"
+    assert extractor.model.input_shape == (None, 28, 28, 1)
+    assert extractor.model.output_shape == (None, 2048)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match=r"need images of shape \(4, 4, 1\)"):
+        KerasFeatures(flat_model())(np.zeros((2, 8, 8, 1)))
+    with pytest.raises(ValueError, match="`extractor` must be the name"):
+        get_extractor(3)
+    inputs = keras.Input((4,))
+    with pytest.raises(ValueError, match="must have 1 output"):
+        KerasFeatures(keras.Model(inputs, [inputs, inputs]))
