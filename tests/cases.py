@@ -20,6 +20,33 @@ def _vae(**arguments):
     return model
 
 
+def _compiled(model):
+    model.compile(keras.optimizers.Adam(1e-2))
+    return model
+
+
+def _iwae():
+    return _compiled(
+        kg.models.IWAE(
+            kg.nets.dense_encoder(SHAPE, latent_dim=3, outputs=2, units=(16,)),
+            kg.nets.dense_decoder(SHAPE, latent_dim=3, units=(16,)),
+            num_samples=3,
+        )
+    )
+
+
+def _conditional_vae():
+    options = {"latent_dim": 3, "num_classes": 10}
+    return _compiled(
+        kg.models.ConditionalVAE(
+            kg.nets.dense_encoder(SHAPE, outputs=2, units=(16,), **options),
+            kg.nets.dense_decoder(SHAPE, units=(16,), **options),
+            prior=kg.nets.label_prior(**options),
+            ema_decay=0.9,
+        )
+    )
+
+
 def _gan(**arguments):
     model = kg.models.GAN(
         kg.nets.dense_generator(SHAPE, latent_dim=3, units=(16,)),
@@ -61,6 +88,12 @@ def _conv_gan():
 CASES = {
     "vae": _vae,
     "vae_gaussian": lambda: _vae(likelihood="gaussian", ema_decay=0.9),
+    "vae_warmup": lambda: _vae(
+        likelihood=kg.losses.Gaussian("learned"),
+        beta=kg.losses.LinearWarmup(5),
+    ),
+    "iwae": _iwae,
+    "conditional_vae": _conditional_vae,
     "gan": _gan,
     "gan_conv": _conv_gan,
 }

@@ -111,11 +111,12 @@ def _train(folder):
 
 def _generate(folder):
     import keras_gen as kg
+    from tests.checks import generate
 
     return {
-        str(path.parent.relative_to(folder)): kg.from_preset(path.parent)
-        .generate(4, seed=0)
-        .tolist()
+        str(path.parent.relative_to(folder)): generate(
+            kg.from_preset(path.parent), 4, seed=0
+        ).tolist()
         for path in sorted(Path(folder).glob("*/*/config.json"))
     }
 

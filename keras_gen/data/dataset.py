@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 
-from keras_gen.training import checks
+from keras_gen import checks
 
 
 class ImageDataset(keras.utils.PyDataset):

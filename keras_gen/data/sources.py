@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from PIL import ImageOps
 
-from keras_gen.training import checks
+from keras_gen import checks
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 

@@ -1,21 +1,37 @@
-"""Likelihoods, divergences, adversarial losses and penalties."""
+"""Likelihoods, divergences, KL schedules, adversarial losses, penalties."""
 
 from keras_gen.losses.adversarial import Minimax
 from keras_gen.losses.adversarial import NonSaturating
 from keras_gen.losses.adversarial import get_adversarial_loss
 from keras_gen.losses.divergences import gaussian_kl
+from keras_gen.losses.divergences import gaussian_log_density
+from keras_gen.losses.divergences import log_mean_exp
+from keras_gen.losses.kl_terms import Capacity
+from keras_gen.losses.kl_terms import CyclicalBeta
+from keras_gen.losses.kl_terms import FreeBits
+from keras_gen.losses.kl_terms import LinearWarmup
 from keras_gen.losses.likelihoods import Bernoulli
+from keras_gen.losses.likelihoods import DiscretizedLogistic
 from keras_gen.losses.likelihoods import Gaussian
+from keras_gen.losses.likelihoods import Laplace
 from keras_gen.losses.likelihoods import get_likelihood
 from keras_gen.losses.penalties import GradientPenalty
 
 __all__ = [
     "Bernoulli",
+    "Capacity",
+    "CyclicalBeta",
+    "DiscretizedLogistic",
+    "FreeBits",
     "Gaussian",
     "GradientPenalty",
+    "Laplace",
+    "LinearWarmup",
     "Minimax",
     "NonSaturating",
     "gaussian_kl",
+    "gaussian_log_density",
     "get_adversarial_loss",
     "get_likelihood",
+    "log_mean_exp",
 ]

@@ -5,6 +5,7 @@ import time
 import numpy as np
 from sklearn.decomposition import PCA
 
+from keras_gen import checks
 from keras_gen.data import MIXTURES
 from keras_gen.data import ImageDataset
 from keras_gen.data import load
@@ -17,7 +18,6 @@ from keras_gen.metrics.measures import Reference
 from keras_gen.metrics.measures import Samples
 from keras_gen.metrics.measures import why_not
 from keras_gen.metrics.report import write_report
-from keras_gen.training import checks
 
 FLOORS = ("real_train", "real_test", "pca_gaussian")
 

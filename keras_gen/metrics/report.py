@@ -14,7 +14,7 @@ from keras_gen.pictures import save_grid
 _TITLES = {
     "real_train": "real: other training images",
     "real_test": "real: test images",
-    "pca_gaussian": "baseline: Gaussian in 100 principal components",
+    "pca_gaussian": "baseline: Gaussian in at most 100 principal components",
     "model": "the model",
 }
 # What a name starts with -> what to read it as.

@@ -1,6 +1,8 @@
-"""The models. Each file is one method; adding one adds one line here."""
+"""One method per file."""
 
+from keras_gen.models.conditional_vae import ConditionalVAE
 from keras_gen.models.gan import GAN
+from keras_gen.models.iwae import IWAE
 from keras_gen.models.vae import VAE
 
-__all__ = ["GAN", "VAE"]
+__all__ = ["GAN", "IWAE", "VAE", "ConditionalVAE"]

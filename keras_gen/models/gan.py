@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
+from keras_gen import checks
 from keras_gen.losses import get_adversarial_loss
 from keras_gen.training import GenerativeModel
-from keras_gen.training import checks
 from keras_gen.training import input_gradient
 
 
@@ -151,7 +151,7 @@ class GAN(GenerativeModel):
     def call(self, z, training=False):
         return self.generator(z, training=training)
 
-    def from_noise(self, noise, batch_size=None, use_ema=None):
+    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
         generator = self.sampling_network("generator", use_ema)
         return self.run_network(generator, noise, batch_size)
 

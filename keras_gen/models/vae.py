@@ -1,17 +1,16 @@
 """Variational autoencoder."""
 
 import keras
-import numpy as np
 from keras import ops
 
+from keras_gen import checks
 from keras_gen.losses import gaussian_kl
 from keras_gen.losses import get_likelihood
-from keras_gen.training import GenerativeModel
-from keras_gen.training import checks
+from keras_gen.training.latent import LatentModel
 
 
 @keras.saving.register_keras_serializable("keras_gen")
-class VAE(GenerativeModel):
+class VAE(LatentModel):
     """Learn a latent space by maximising a bound on the likelihood.
 
         L = -E_q[ln p(x|z)] + beta KL(q(z|x) || N(0, I))
@@ -26,9 +25,12 @@ class VAE(GenerativeModel):
             `(batch, latent_dim)`, the mean and the log-variance.
         decoder: `keras.Model` from latents `(batch, latent_dim)` to tensors
             of the shape of the images.
-        beta: Float of at least 0, the weight of the KL term.
-        likelihood: `"bernoulli"`, `"gaussian"`, or an object such as
-            `keras_gen.losses.Gaussian(sigma=0.3)`.
+        beta: Float of at least 0, the weight of the KL term, or a schedule or
+            bound in its place: `keras_gen.losses.LinearWarmup`,
+            `CyclicalBeta`, `Capacity`, `FreeBits`.
+        likelihood: `"bernoulli"`, `"gaussian"`, `"laplace"`,
+            `"discretized_logistic"`, or an object such as
+            `keras_gen.losses.Gaussian(sigma="learned")`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
     Raises:
@@ -57,40 +59,15 @@ class VAE(GenerativeModel):
         ema_decay=None,
         **kwargs,
     ):
-        super().__init__(
-            logs=("loss", "reconstruction_loss", "kl_loss"), **kwargs
-        )
-        checks.check_network(encoder, "encoder", num_outputs=2)
-        checks.check_network(decoder, "decoder")
-        mean, log_var = encoder.outputs
-        if len(mean.shape) != 2:
-            raise ValueError(
-                "`encoder` must return vectors, of shape (batch, latent_dim). "
-                f"Received: outputs of shape {mean.shape}"
-            )
-        if not mean.shape == log_var.shape == decoder.inputs[0].shape:
-            raise ValueError(
-                "The latents of `encoder` and `decoder` must agree. Received: "
-                f"encoder outputs of shape {mean.shape} and {log_var.shape}, "
-                f"decoder input of shape {decoder.inputs[0].shape}"
-            )
-        if encoder.inputs[0].shape != decoder.outputs[0].shape:
-            raise ValueError(
-                "`decoder` must return what `encoder` takes. Received: "
-                f"encoder input of shape {encoder.inputs[0].shape}, decoder "
-                f"output of shape {decoder.outputs[0].shape}"
-            )
-        self.encoder = encoder
-        self.decoder = decoder
-        self.beta = checks.check_non_negative(beta, "beta")
+        logs = ("loss", "reconstruction_loss", "kl_loss")
+        super().__init__(encoder, decoder, logs, num_outputs=2, **kwargs)
+        if not isinstance(beta, keras.layers.Layer):
+            beta = checks.check_non_negative(beta, "beta")
+        self.beta = beta
         self.likelihood = get_likelihood(likelihood)
-        self.latent_dim = decoder.inputs[0].shape[-1]
-        self.noise_shape = (self.latent_dim,)
-        self.data_shape = tuple(encoder.inputs[0].shape[1:])
         self.average_weights(ema_decay, "encoder", "decoder")
 
-    def bound(self, x, training):
-        """Return the loss and its two terms."""
+    def objective(self, x, y, training):
         mu, log_var = self.encoder(x, training=training)
         mu, log_var = ops.cast(mu, "float32"), ops.cast(log_var, "float32")
         eps = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
@@ -98,50 +75,31 @@ class VAE(GenerativeModel):
 
         outputs = self.decoder(z, training=training)
         nll = ops.mean(self.likelihood.nll(x, outputs))
-        kl = ops.mean(gaussian_kl(mu, log_var))
+        kl_j = gaussian_kl(mu, log_var)
+        kl = ops.mean(ops.sum(kl_j, axis=-1))
+        if isinstance(self.beta, float):
+            kl_term = self.beta * kl
+        else:
+            kl_term = self.beta(kl_j, training=training)
         return {
-            "loss": nll + self.beta * kl,
+            "loss": nll + kl_term,
             "reconstruction_loss": nll,
             "kl_loss": kl,
         }
-
-    def training_step(self, x, y=None):
-        return self.minimize(lambda: self.bound(x, training=True))
-
-    def evaluation_step(self, x, y=None):
-        return self.bound(x, training=False)
 
     def call(self, x, training=False):
         mu, _ = self.encoder(x, training=training)
         return self.likelihood.mean(self.decoder(mu, training=training))
 
-    def encode(self, x, batch_size=None, use_ema=None):
-        """Return the posterior means, `(n, latent_dim)`, of images `x`."""
-        checks.check_batch(np.asarray(x), self.data_shape, "VAE")
-        encoder = self.sampling_network("encoder", use_ema)
-        return self.run_network(encoder, np.asarray(x), batch_size)[0]
-
-    def decode(self, z, batch_size=None, use_ema=None):
-        """Return the mean images of latents `z` of shape `(n, latent_dim)`."""
-        checks.check_batch(np.asarray(z), (self.latent_dim,), "VAE.decode")
-        decoder = self.sampling_network("decoder", use_ema)
-        outputs = self.run_network(decoder, np.asarray(z), batch_size)
-        return ops.convert_to_numpy(self.likelihood.mean(outputs))
-
-    def reconstruct(self, x, batch_size=None, use_ema=None):
-        """Return images `x` after encoding to the mean and decoding."""
-        z = self.encode(x, batch_size, use_ema)
-        return self.decode(z, batch_size, use_ema)
-
-    def from_noise(self, noise, batch_size=None, use_ema=None):
-        return self.decode(noise, batch_size, use_ema)
-
     def get_config(self):
+        beta = self.beta
+        if not isinstance(beta, float):
+            beta = keras.saving.serialize_keras_object(beta)
         return {
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "beta": self.beta,
+            "beta": beta,
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
             "ema_decay": self.ema_decay,
         }

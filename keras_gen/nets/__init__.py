@@ -8,6 +8,7 @@ from keras_gen.nets.dense import dense_decoder
 from keras_gen.nets.dense import dense_discriminator
 from keras_gen.nets.dense import dense_encoder
 from keras_gen.nets.dense import dense_generator
+from keras_gen.nets.dense import label_prior
 
 __all__ = [
     "conv_decoder",
@@ -18,4 +19,5 @@ __all__ = [
     "dense_discriminator",
     "dense_encoder",
     "dense_generator",
+    "label_prior",
 ]

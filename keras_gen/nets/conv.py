@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from keras_gen.nets.dense import with_labels
+
 
 def _coarsest(image_shape, levels):
     """Return the (height, width) after halving `levels` times, or raise."""
@@ -23,7 +25,9 @@ def _coarsest(image_shape, levels):
     return height // step, width // step
 
 
-def conv_encoder(image_shape, latent_dim, outputs=1, filters=(32, 64)):
+def conv_encoder(
+    image_shape, latent_dim, outputs=1, filters=(32, 64), num_classes=None
+):
     """Build a convolutional encoder.
 
     Args:
@@ -33,6 +37,8 @@ def conv_encoder(image_shape, latent_dim, outputs=1, filters=(32, 64)):
         outputs: Integer, how many codes to return: 2 for a VAE's mean and
             log-variance.
         filters: Tuple of integers, the channels of each level.
+        num_classes: Integer to take one-hot labels `(batch, num_classes)` as a
+            second input, or None.
 
     Returns:
         `keras.Model` from `(batch, *image_shape)` to one tensor, or a list of
@@ -44,13 +50,13 @@ def conv_encoder(image_shape, latent_dim, outputs=1, filters=(32, 64)):
         x = layers.Conv2D(
             channels, 3, strides=2, padding="same", activation="relu"
         )(x)
-    x = layers.Flatten()(x)
+    inputs, x = with_labels(inputs, layers.Flatten()(x), num_classes)
     x = layers.Dense(128, activation="relu")(x)
     codes = [layers.Dense(latent_dim)(x) for _ in range(outputs)]
     return keras.Model(inputs, codes if outputs > 1 else codes[0])
 
 
-def conv_decoder(image_shape, latent_dim, filters=(64, 32)):
+def conv_decoder(image_shape, latent_dim, filters=(64, 32), num_classes=None):
     """Build a convolutional decoder.
 
     Args:
@@ -58,14 +64,17 @@ def conv_decoder(image_shape, latent_dim, filters=(64, 32)):
             be divisible by 2 as often as there are `filters`.
         latent_dim: Integer, the length of a code.
         filters: Tuple of integers, the channels of each level.
+        num_classes: Integer to take one-hot labels `(batch, num_classes)` as a
+            second input, or None.
 
     Returns:
         `keras.Model` from `(batch, latent_dim)` to `(batch, *image_shape)`,
         linear, as the likelihoods expect.
     """
     height, width = _coarsest(image_shape, len(filters))
-    inputs = keras.Input((latent_dim,))
-    x = layers.Dense(height * width * filters[0], activation="relu")(inputs)
+    z = keras.Input((latent_dim,))
+    inputs, x = with_labels(z, z, num_classes)
+    x = layers.Dense(height * width * filters[0], activation="relu")(x)
     x = layers.Reshape((height, width, filters[0]))(x)
     for channels in filters:
         x = layers.Conv2DTranspose(

@@ -6,7 +6,45 @@ import keras
 from keras import layers
 
 
-def dense_encoder(shape, latent_dim, outputs=1, units=(256, 256)):
+def with_labels(inputs, x, num_classes):
+    """Join one-hot labels, as a second input, to the features `x`.
+
+    Args:
+        inputs: `keras.Input` of the network.
+        x: Tensor `(batch, features)`.
+        num_classes: Integer, or None for no labels.
+
+    Returns:
+        The input or list of inputs, and the tensor to go on with.
+    """
+    if num_classes is None:
+        return inputs, x
+    labels = keras.Input((num_classes,))
+    return [inputs, labels], layers.Concatenate()([x, labels])
+
+
+def label_prior(num_classes, latent_dim):
+    """Build a prior that has a mean and a log-variance for each class.
+
+    Args:
+        num_classes: Integer.
+        latent_dim: Integer, the length of a code.
+
+    Returns:
+        `keras.Model` from one-hot labels `(batch, num_classes)` to two tensors
+        `(batch, latent_dim)`, zero to begin with: N(0, I).
+    """
+    labels = keras.Input((num_classes,))
+    outputs = [
+        layers.Dense(latent_dim, kernel_initializer="zeros")(labels)
+        for _ in range(2)
+    ]
+    return keras.Model(labels, outputs)
+
+
+def dense_encoder(
+    shape, latent_dim, outputs=1, units=(256, 256), num_classes=None
+):
     """Build a fully connected encoder.
 
     Args:
@@ -15,20 +53,24 @@ def dense_encoder(shape, latent_dim, outputs=1, units=(256, 256)):
         outputs: Integer, how many codes to return: 2 for a VAE's mean and
             log-variance.
         units: Tuple of integers, the widths of the hidden layers.
+        num_classes: Integer to take one-hot labels `(batch, num_classes)` as a
+            second input, or None.
 
     Returns:
         `keras.Model` from `(batch, *shape)` to one tensor, or a list of
         `outputs` tensors, of shape `(batch, latent_dim)`.
     """
     inputs = keras.Input(shape)
-    x = layers.Flatten()(inputs)
+    inputs, x = with_labels(inputs, layers.Flatten()(inputs), num_classes)
     for width in units:
         x = layers.Dense(width, activation="relu")(x)
     codes = [layers.Dense(latent_dim)(x) for _ in range(outputs)]
     return keras.Model(inputs, codes if outputs > 1 else codes[0])
 
 
-def dense_decoder(shape, latent_dim, units=(256, 256), activation=None):
+def dense_decoder(
+    shape, latent_dim, units=(256, 256), activation=None, num_classes=None
+):
     """Build a fully connected decoder.
 
     Args:
@@ -37,11 +79,14 @@ def dense_decoder(shape, latent_dim, units=(256, 256), activation=None):
         units: Tuple of integers, the widths of the hidden layers.
         activation: Keras activation of the outputs; None leaves them linear,
             as the likelihoods expect.
+        num_classes: Integer to take one-hot labels `(batch, num_classes)` as a
+            second input, or None.
 
     Returns:
         `keras.Model` from `(batch, latent_dim)` to `(batch, *shape)`.
     """
-    inputs = x = keras.Input((latent_dim,))
+    z = keras.Input((latent_dim,))
+    inputs, x = with_labels(z, z, num_classes)
     for width in units:
         x = layers.Dense(width, activation="relu")(x)
     x = layers.Dense(math.prod(shape), activation=activation)(x)

@@ -7,9 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gen import checks
 from keras_gen.training import backend
-from keras_gen.training import checks
 from keras_gen.training.average import AveragedNetworks
+from keras_gen.training.inputs import check_first_batch
+from keras_gen.training.inputs import unpack
 from keras_gen.training.noise import sample_noise
 from keras_gen.training.optimizers import OptimizerGroup
 from keras_gen.training.optimizers import make_optimizer
@@ -24,13 +26,15 @@ class GenerativeModel(keras.Model):
     - `training_step(x, y)`: which networks move down which loss, in which
       order, through `self.minimize`; returns a dict of scalars;
     - `evaluation_step(x, y)`: the same scalars, nothing moves;
-    - `from_noise(noise)`: starting noise to samples, for `generate`.
+    - `from_noise(noise, labels)`: starting noise to samples, for `generate`.
 
     Everything else is here: the step that Keras compiles, optimizers, epoch
     averages of the logs, averaged weights, random state that is saved.
 
     Args:
-        logs: Tuple of strings, the keys that both steps return.
+        logs: Tuple, the keys that both steps return. A string stands for the
+            mean over the epoch; a `keras.metrics.Metric`, for another way to
+            fold what is returned under its name.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Attributes:
@@ -51,7 +55,12 @@ class GenerativeModel(keras.Model):
         super().__init__(**kwargs)
         self.seed_generator = keras.random.SeedGenerator()
         # Created here because Keras locks the state of a model once built.
-        self.log_means = {name: keras.metrics.Mean(name) for name in logs}
+        self.log_means = {
+            log if isinstance(log, str) else log.name: keras.metrics.Mean(log)
+            if isinstance(log, str)
+            else log
+            for log in logs
+        }
         self.averaged = self.ema_decay = None
         # Networks arrive built, so the model has nothing left to build.
         self.built = True
@@ -64,7 +73,7 @@ class GenerativeModel(keras.Model):
         """Return the scalars of `training_step` without moving anything."""
         raise NotImplementedError
 
-    def from_noise(self, noise, batch_size=None, use_ema=None):
+    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
         """Turn starting noise `(n, *noise_shape)` into n samples."""
         raise NotImplementedError
 
@@ -242,7 +251,7 @@ class GenerativeModel(keras.Model):
         return self._report(self.evaluation_step(x, y), x)
 
     def _unpack(self, data):
-        x, y, sample_weight = _unpack(data)
+        x, y, sample_weight = unpack(data)
         if sample_weight is not None:
             raise ValueError(
                 f"`{type(self).__name__}` does not support `sample_weight`."
@@ -273,12 +282,13 @@ class GenerativeModel(keras.Model):
     def fit(self, x=None, y=None, *, callbacks=None, **kwargs):
         # Where a `Checkpoint` made an earlier `fit` resume must not linger.
         self._initial_epoch = None
-        self._check_first_batch(x)
+        check_first_batch(self, x, y)
         validation = kwargs.get("validation_data")
         if validation is not None:
-            self._check_first_batch(
-                validation[0] if isinstance(validation, tuple) else validation
-            )
+            if isinstance(validation, tuple):
+                check_first_batch(self, *validation[:2])
+            else:
+                check_first_batch(self, validation)
         if callbacks is None:
             callbacks = []
         elif isinstance(callbacks, keras.callbacks.Callback):
@@ -313,46 +323,8 @@ class GenerativeModel(keras.Model):
     def evaluate(self, x=None, y=None, **kwargs):
         # `fit` passes its validation iterator, checked or not, by keyword.
         if not kwargs.get("_use_cached_eval_dataset"):
-            self._check_first_batch(x)
+            check_first_batch(self, x, y)
         return super().evaluate(x, y, **kwargs)
-
-    def _check_first_batch(self, x):
-        """Check shape, dtype and range before anything is compiled."""
-        name = type(self).__name__
-        if x is None:
-            raise ValueError(f"`{name}.fit` needs data. Received: x=None")
-        if isinstance(x, dict):
-            x, _, _ = _unpack(x)
-        try:
-            length = len(x)
-        except TypeError:  # unknown or infinite
-            length = None
-        if length == 0:
-            raise ValueError(
-                f"`{name}` received an empty data set: {type(x).__name__} of "
-                "length 0."
-            )
-        if hasattr(x, "shape"):
-            batch = x[:256]
-        elif isinstance(x, keras.utils.PyDataset):
-            batch, _, _ = _unpack(x[0])
-        elif hasattr(x, "__iter__") and not hasattr(x, "__next__"):
-            batch, _, _ = _unpack(next(iter(x), None))
-            if batch is None:
-                raise ValueError(f"`{name}` received an empty data set.")
-        else:  # A generator: looking at it would use up a batch.
-            return
-        batch = ops.convert_to_numpy(batch)
-        checks.check_batch(batch, self.data_shape, name)
-        if len(self.data_shape) == 3:
-            checks.check_range(batch, name)
-            if batch.min() >= 0 and batch.max() > 0.5:
-                warnings.warn(
-                    f"`{name}` expects pixels in [-1, 1], and the first batch "
-                    "has none below 0. If yours are in [0, 1], pass "
-                    "`2 * x - 1`.",
-                    stacklevel=3,
-                )
 
     # Generation.
 
@@ -368,7 +340,8 @@ class GenerativeModel(keras.Model):
 
         Args:
             num_samples: Integer of at least 1.
-            labels: None; no model here is conditional yet.
+            labels: Integer or `num_samples` integers in [0, num_classes), the
+                classes to draw; None for models that are not conditional.
             seed: Integer: the same seed gives the same samples, whatever the
                 batch size and, within float tolerance, the backend. None for
                 a new draw.
@@ -380,20 +353,38 @@ class GenerativeModel(keras.Model):
             float32 array `(num_samples, *data_shape)`, images in [-1, 1].
         """
         checks.check_positive_integer(num_samples, "num_samples")
-        if labels is not None:
+        if self.num_classes is not None:
+            labels = checks.check_labels(labels, num_samples, self.num_classes)
+        elif labels is not None:
             raise ValueError(
                 f"`{type(self).__name__}` is not conditional. Received: "
                 f"labels={labels!r}"
             )
         noise = sample_noise(num_samples, self.noise_shape, seed)
-        return self.from_noise(noise, batch_size, use_ema)
+        return self.from_noise(noise, labels, batch_size, use_ema)
+
+    def one_hot(self, labels, n):
+        """Return labels as float32 `(n, num_classes)`, None if unused."""
+        if self.num_classes is None:
+            return None
+        labels = checks.check_labels(labels, n, self.num_classes)
+        return np.eye(self.num_classes, dtype="float32")[labels]
+
+    def one_hot_batch(self, y):
+        """Return the labels of a training batch, `(batch, num_classes)`."""
+        if y is None:
+            raise ValueError(
+                f"`{type(self).__name__}` is conditional and needs labels: "
+                "train it on batches `(x, y)`. Received: y=None"
+            )
+        return ops.one_hot(ops.cast(y, "int32"), self.num_classes)
 
     def run_network(self, network, x, batch_size=None):
         """Apply a network in batches, outside training.
 
         Args:
             network: Built `keras.Model`.
-            x: Array of shape `(n, ...)`.
+            x: Array of shape `(n, ...)`, or list of them.
             batch_size: Integer, or None for 128.
 
         Returns:
@@ -451,23 +442,6 @@ class GenerativeModel(keras.Model):
                 for key, value in config.items()
             }
         )
-
-
-def _unpack(data):
-    """Return `(x, y, sample_weight)` of any batch that Keras passes on."""
-    if isinstance(data, list):  # torch loaders
-        data = tuple(data)
-    if isinstance(data, dict):
-        if "image" not in data:
-            raise ValueError(
-                "A dict of data must have the key 'image' and may have "
-                f"'label'. Received: {sorted(data)}"
-            )
-        return data["image"], data.get("label"), None
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if isinstance(x, dict):  # Keras passes a dict on as the only input
-        return _unpack(x)
-    return x, y, sample_weight
 
 
 def _scale_losses(optimizer):

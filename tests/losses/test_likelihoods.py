@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from keras_gen.losses import Bernoulli
+from keras_gen.losses import DiscretizedLogistic
 from keras_gen.losses import Gaussian
+from keras_gen.losses import Laplace
 from keras_gen.losses import get_likelihood
 from tests.conftest import host
 from tests.conftest import tensor
@@ -63,3 +65,54 @@ def test_configurations_and_names():
         get_likelihood("normal")
     with pytest.raises(ValueError, match="`sigma` must be positive"):
         Gaussian(0.0)
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.7])
+def test_laplace_density_integrates_to_one(scale):
+    x = np.linspace(-30, 30, 60_001).astype("float32")[:, None]
+    nll = host(Laplace(scale).nll(tensor(x), tensor(np.full_like(x, 0.4))))
+    integral = np.exp(-nll.astype("float64")).sum() * (x[1, 0] - x[0, 0])
+    assert math.isclose(integral, 1.0, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.002, 0.02, 0.5])
+@pytest.mark.parametrize("m", [-1.3, -1.0, 0.1, 0.99])
+def test_discretized_logistic_sums_to_one_over_the_levels(scale, m):
+    x = (np.arange(256, dtype="float32") / 127.5 - 1)[:, None]
+    likelihood = DiscretizedLogistic(scale)
+    nll = host(likelihood.nll(tensor(x), tensor(np.full_like(x, m))))
+    assert np.isfinite(nll).all()
+    total = np.exp(-nll.astype("float64")).sum()
+    assert math.isclose(total, 1.0, rel_tol=1e-3)
+
+
+def test_optimal_sigma_leaves_the_log_of_the_error():
+    rng = np.random.default_rng(0)
+    x, m = rng.normal(size=(2, 5, 3, 3, 2)).astype("float32")
+    nll = host(Gaussian("optimal").nll(tensor(x), tensor(m)))
+    mse = ((x - m) ** 2).mean()
+    expected = 0.5 * math.log(2 * math.pi * math.e * mse)
+    assert math.isclose(nll.mean() / 18, expected, rel_tol=1e-5)
+    best = host(Gaussian(math.sqrt(mse)).nll(tensor(x), tensor(m))).mean()
+    assert math.isclose(nll.mean(), best, rel_tol=1e-5)
+    for sigma in (0.9, 1.1):
+        other = Gaussian(float(sigma * math.sqrt(mse)))
+        assert host(other.nll(tensor(x), tensor(m))).mean() > best
+
+
+@pytest.mark.parametrize("make", [Gaussian, Laplace, DiscretizedLogistic])
+def test_a_learned_scale_is_one_trained_weight(make):
+    learned, fixed = make("learned"), make(0.3)
+    assert len(learned.trainable_weights) == 1 and not fixed.weights
+    learned.log_scale.assign(math.log(0.3))
+    rng = np.random.default_rng(0)
+    x, m = rng.uniform(-1, 1, (2, 5, 3, 3, 2)).astype("float32")
+    np.testing.assert_allclose(
+        host(learned.nll(tensor(x), tensor(m))),
+        host(fixed.nll(tensor(x), tensor(m))),
+        rtol=1e-4,
+    )
+    config = keras.saving.serialize_keras_object(learned)
+    assert keras.saving.deserialize_keras_object(config).log_scale is not None
+    with pytest.raises(ValueError, match="must be positive or"):
+        make("best")

@@ -27,7 +27,10 @@ def test_the_bound_of_a_linear_gaussian_model():
     """At x = 1.7 the bound is -2.16861, below ln p(x) = -1.98801."""
     model = linear_gaussian_vae()
     x = np.full((400_000, 1), 1.7, "float32")
-    logs = {k: float(host(v)) for k, v in model.bound(tensor(x), False).items()}
+    logs = {
+        k: float(host(v))
+        for k, v in model.objective(tensor(x), None, False).items()
+    }
     assert abs(-logs["loss"] - -2.16861) < 0.01
     kl = 0.5 * ((0.3 * 1.7) ** 2 + 0.8 - 1 - math.log(0.8))
     assert math.isclose(logs["kl_loss"], kl, rel_tol=1e-5)
@@ -40,7 +43,7 @@ def test_beta_weighs_the_kl_term():
     logs = {
         k: float(host(v))
         for k, v in linear_gaussian_vae(beta=4.0)
-        .bound(tensor(x), False)
+        .objective(tensor(x), None, False)
         .items()
     }
     assert math.isclose(
@@ -59,8 +62,8 @@ def test_duplicating_a_batch_leaves_the_loss_unchanged(monkeypatch):
         kg.nets.dense_decoder((4, 4, 1), 2, units=(8,)),
     )
     x = np.random.default_rng(0).uniform(-1, 1, (6, 4, 4, 1)).astype("float32")
-    once = model.bound(tensor(x), training=True)
-    twice = model.bound(tensor(np.concatenate([x, x])), training=True)
+    once = model.objective(tensor(x), None, training=True)
+    twice = model.objective(tensor(np.concatenate([x, x])), None, training=True)
     for name in once:
         np.testing.assert_allclose(
             host(once[name]), host(twice[name]), rtol=1e-5
@@ -88,7 +91,7 @@ def test_bad_networks():
         kg.models.VAE(encoder, kg.nets.dense_decoder((8, 8, 1), 5))
     with pytest.raises(ValueError, match="must return what `encoder` takes"):
         kg.models.VAE(encoder, kg.nets.dense_decoder((8, 8, 3), 4))
-    with pytest.raises(ValueError, match=r"1 input and 2 output\(s\)"):
+    with pytest.raises(ValueError, match=r"1 input\(s\) and 2 output\(s\)"):
         kg.models.VAE(kg.nets.dense_encoder((8, 8, 1), 4), decoder)
     with pytest.raises(ValueError, match="`beta` must be a finite number"):
         kg.models.VAE(encoder, decoder, beta=-1)

@@ -33,13 +33,14 @@ def check_non_negative(value, name):
     return number
 
 
-def check_network(network, name, num_outputs=1):
+def check_network(network, name, num_outputs=1, num_inputs=1):
     """Raise unless `network` is built and has the expected outputs.
 
     Args:
         network: Functional or `Sequential` model that knows its input shape.
         name: String, the argument's name, for the message.
         num_outputs: Integer, how many tensors the network must return.
+        num_inputs: Integer, how many it must take.
     """
     if not isinstance(network, keras.Model):
         raise ValueError(
@@ -51,9 +52,10 @@ def check_network(network, name, num_outputs=1):
             f"`{name}` must know its input shape when it is passed: start it "
             "with a `keras.Input`. Received an unbuilt model."
         )
-    if len(network.inputs) != 1 or len(network.outputs) != num_outputs:
+    if (len(network.inputs), len(network.outputs)) != (num_inputs, num_outputs):
         raise ValueError(
-            f"`{name}` must have 1 input and {num_outputs} output(s). "
+            f"`{name}` must have {num_inputs} input(s) and {num_outputs} "
+            "output(s). "
             f"Received: {len(network.inputs)} input(s) and "
             f"{len(network.outputs)} output(s)."
         )
@@ -103,3 +105,31 @@ def check_range(x, model_name):
             f"`{model_name}` expects pixels in [-1, 1]. Received values in "
             f"[{low:g}, {high:g}]. {_SCALING}"
         )
+
+
+def check_labels(labels, n, num_classes):
+    """Return labels as an integer array `(n,)`, or raise.
+
+    Args:
+        labels: Integer, or sequence of n integers, in [0, num_classes).
+        n: Integer.
+        num_classes: Integer.
+    """
+    if labels is None:
+        raise ValueError(
+            "This model is conditional: `labels` must be an integer, or one "
+            f"integer for each sample, in [0, {num_classes}). "
+            "Received: labels=None"
+        )
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu" or array.shape not in ((), (n,)):
+        raise ValueError(
+            f"`labels` must be an integer, or {n} integers. Received: "
+            f"dtype={array.dtype}, shape={array.shape}"
+        )
+    if array.min() < 0 or array.max() >= num_classes:
+        raise ValueError(
+            f"`labels` must be in [0, {num_classes}). Received values in "
+            f"[{array.min()}, {array.max()}]"
+        )
+    return np.broadcast_to(array, (n,)).astype("int32")

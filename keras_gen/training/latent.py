@@ -1,0 +1,296 @@
+"""The base of models that encode data into latents and decode them."""
+
+import numpy as np
+from keras import ops
+from scipy.special import logsumexp
+
+from keras_gen import checks
+from keras_gen.training.model import GenerativeModel
+
+
+def _log_normal(z, mean, log_var):
+    """Return ln N(z; mean, exp(log_var)) summed over the latents, float64."""
+    squared = (z - mean) ** 2 / np.exp(log_var) + log_var + np.log(2 * np.pi)
+    return -0.5 * squared.sum(axis=-1, dtype="float64")
+
+
+class LatentModel(GenerativeModel):
+    """Encode, decode, reconstruct, interpolate, traverse.
+
+    A subclass has one optimizer, the attributes `encoder`, `decoder` and
+    `likelihood`, and
+
+    - `objective(x, y, training)`: a dict of scalars whose `"loss"` is
+      minimised.
+
+    Where the encoder returns several tensors, the first is the code: the mean
+    of a posterior, the second its log-variance. A conditional subclass sets
+    `num_classes`; its networks take one-hot labels `(batch, num_classes)` as a
+    second input, and every method below needs `labels`.
+
+    Attributes:
+        latent_dim: Integer, the length of a code.
+    """
+
+    def __init__(self, encoder, decoder, logs, num_outputs=1, **kwargs):
+        super().__init__(logs=logs, **kwargs)
+        num_inputs = 1 if self.num_classes is None else 2
+        checks.check_network(encoder, "encoder", num_outputs, num_inputs)
+        checks.check_network(decoder, "decoder", num_inputs=num_inputs)
+        code, latent = encoder.outputs[0], decoder.inputs[0]
+        if len(code.shape) != 2:
+            raise ValueError(
+                "`encoder` must return vectors, of shape (batch, latent_dim). "
+                f"Received: outputs of shape {code.shape}"
+            )
+        if any(output.shape != latent.shape for output in encoder.outputs):
+            raise ValueError(
+                "The latents of `encoder` and `decoder` must agree. Received: "
+                f"encoder outputs of shape {[o.shape for o in encoder.outputs]}"
+                f", decoder input of shape {latent.shape}"
+            )
+        if encoder.inputs[0].shape != decoder.outputs[0].shape:
+            raise ValueError(
+                "`decoder` must return what `encoder` takes. Received: "
+                f"encoder input of shape {encoder.inputs[0].shape}, decoder "
+                f"output of shape {decoder.outputs[0].shape}"
+            )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latent_dim = latent.shape[-1]
+        self.noise_shape = (self.latent_dim,)
+        self.data_shape = tuple(encoder.inputs[0].shape[1:])
+
+    def objective(self, x, y, training):
+        """Return the loss, and its terms, of a batch."""
+        raise NotImplementedError
+
+    def training_step(self, x, y=None):
+        return self.minimize(lambda: self.objective(x, y, training=True))
+
+    def evaluation_step(self, x, y=None):
+        return self.objective(x, y, training=False)
+
+    def encode(self, x, labels=None, batch_size=None, use_ema=None):
+        """Return the codes of images `x`, posterior means where there are.
+
+        Args:
+            x: Array `(n, *data_shape)`.
+            labels: Integer array `(n,)` or integer, for conditional models.
+            batch_size: Integer, how many to compute at once.
+            use_ema: Bool, whether to use averaged weights; None for "if the
+                model keeps any".
+
+        Returns:
+            float32 array `(n, latent_dim)`.
+        """
+        codes = self._encoder_outputs(x, labels, batch_size, use_ema)
+        return codes[0] if isinstance(codes, list) else codes
+
+    def decode(self, z, labels=None, batch_size=None, use_ema=None):
+        """Return the mean images of latents `z`, `(n, latent_dim)`.
+
+        The other arguments are those of `encode`.
+        """
+        z = np.asarray(z, "float32")
+        name = f"{type(self).__name__}.decode"
+        checks.check_batch(z, (self.latent_dim,), name)
+        decoder = self.sampling_network("decoder", use_ema)
+        inputs = self._with_labels(z, labels)
+        outputs = self.run_network(decoder, inputs, batch_size)
+        return ops.convert_to_numpy(self.likelihood.mean(outputs))
+
+    def reconstruct(self, x, labels=None, batch_size=None, use_ema=None):
+        """Return images `x` after encoding and decoding them."""
+        z = self.encode(x, labels, batch_size, use_ema)
+        return self.decode(z, labels, batch_size, use_ema)
+
+    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
+        return self.decode(noise, labels, batch_size, use_ema)
+
+    def interpolate(
+        self, start, end, steps=8, spherical=False, labels=None, use_ema=None
+    ):
+        """Return images on the way from `start` to `end` in latent space.
+
+            linear     z_t = (1 - t) z_0 + t z_1
+            spherical  z_t = (sin((1 - t) w) z_0 + sin(t w) z_1) / sin w
+
+        with w the angle between z_0 and z_1, t from 0 to 1 in `steps`.
+
+        Args:
+            start: Array `(n, *data_shape)`, images to start from.
+            end: Array of the same shape.
+            steps: Integer of at least 2, images a pair, both ends counted.
+            spherical: Bool. A straight line between two normal latents passes
+                closer to the origin than any sample; a great circle does not.
+            labels: Integer array `(n,)` or integer, for conditional models.
+            use_ema: Bool or None, see `encode`.
+
+        Returns:
+            float32 array `(n, steps, *data_shape)`.
+
+        Reference:
+            White, Sampling Generative Networks, 2016, arXiv:1609.04468.
+        """
+        if checks.check_positive_integer(steps, "steps") < 2:
+            raise ValueError("`steps` must be at least 2. Received: steps=1")
+        z0 = self.encode(start, labels, use_ema=use_ema)[:, None]
+        z1 = self.encode(end, labels, use_ema=use_ema)[:, None]
+        if z0.shape != z1.shape:
+            raise ValueError(
+                "`start` and `end` must hold as many images. Received: "
+                f"{len(z0)} and {len(z1)}"
+            )
+        t = np.linspace(0, 1, steps)[:, None]
+        a, b = 1 - t, t
+        if spherical:
+            lengths = [
+                np.linalg.norm(z, axis=-1, keepdims=True) for z in (z0, z1)
+            ]
+            cosine = (z0 * z1).sum(-1, keepdims=True) / np.prod(lengths, axis=0)
+            # Of parallel latents every weighting is right: avoid 0 / 0.
+            w = np.maximum(np.arccos(np.clip(cosine, -1, 1)), 1e-4)
+            a, b = np.sin((1 - t) * w) / np.sin(w), np.sin(t * w) / np.sin(w)
+        return self._decode_grid(a * z0 + b * z1, labels, use_ema)
+
+    def traverse(
+        self, x, dimensions=None, values=None, labels=None, use_ema=None
+    ):
+        """Return images with one latent at a time set to other values.
+
+        Args:
+            x: Array `(n, *data_shape)`, images whose codes to start from.
+            dimensions: Sequence of integers, the latents to change; all by
+                default.
+            values: Sequence of floats; 7 from -3 to 3 by default.
+            labels: Integer array `(n,)` or integer, for conditional models.
+            use_ema: Bool or None, see `encode`.
+
+        Returns:
+            float32 array `(n, dimensions, values, *data_shape)`.
+        """
+        z = self.encode(x, labels, use_ema=use_ema)
+        if dimensions is None:
+            dimensions = range(self.latent_dim)
+        if values is None:
+            values = np.linspace(-3, 3, 7)
+        grid = np.repeat(z[:, None], len(dimensions) * len(values), axis=1)
+        grid = grid.reshape(len(z), len(dimensions), len(values), -1)
+        for i, dimension in enumerate(dimensions):
+            if not 0 <= dimension < self.latent_dim:
+                raise ValueError(
+                    f"`dimensions` must be in [0, {self.latent_dim}). "
+                    f"Received: {dimension}"
+                )
+            grid[:, i, :, dimension] = values
+        return self._decode_grid(grid, labels, use_ema)
+
+    def log_likelihood(
+        self, x, labels=None, num_samples=100, seed=0, use_ema=None
+    ):
+        """Estimate ln p(x) of each image by importance sampling.
+
+            L_K = ln 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+
+        In expectation a lower bound that rises to ln p(x) with K. Whether it
+        is a likelihood in the end is the `likelihood`'s business: Bernoulli's
+        needs binary pixels.
+
+        Args:
+            x: Array `(n, *data_shape)`.
+            labels: Integer array `(n,)` or integer, for conditional models.
+            num_samples: Integer, K.
+            seed: Integer, of the samples.
+            use_ema: Bool or None, see `encode`.
+
+        Returns:
+            float64 array `(n,)`, in nats.
+
+        Reference:
+            Burda et al., Importance Weighted Autoencoders, 2015,
+            arXiv:1509.00519.
+        """
+        checks.check_positive_integer(num_samples, "num_samples")
+        if len(self.encoder.outputs) != 2:
+            raise ValueError(
+                f"`{type(self).__name__}` has no posterior to sample from."
+            )
+        if getattr(self.likelihood, "depends_on_batch", False):
+            raise ValueError(
+                "The likelihood is fitted to each batch, so that of one image "
+                "is not defined. Use a fixed or learned scale."
+            )
+        x = np.asarray(x, "float32")
+        if labels is not None:
+            labels = np.broadcast_to(labels, len(x))
+        rng = np.random.default_rng(seed)
+        chunk = min(num_samples, 500)
+        rows = max(1, 10_000 // chunk)  # so that 10,000 are decoded at once
+        results = []
+        for start in range(0, len(x), rows):
+            i = slice(start, start + rows)
+            y = None if labels is None else labels[i]
+            posterior = self._encoder_outputs(x[i], y, None, use_ema)
+            total = -np.inf
+            for first in range(0, num_samples, chunk):
+                k = min(chunk, num_samples - first)
+                shape = (len(x[i]), k, self.latent_dim)
+                eps = rng.standard_normal(shape, "float32")
+                log_w = self._log_weights(x[i], y, posterior, eps, use_ema)
+                total = np.logaddexp(total, logsumexp(log_w, axis=1))
+            results.append(total - np.log(num_samples))
+        return np.concatenate(results)
+
+    def _log_weights(self, x, labels, posterior, eps, use_ema):
+        """Return ln p(x|z) p(z) / q(z|x) for z = mu + sigma eps, `(n, k)`."""
+        mu, log_var = (part[:, None] for part in posterior)
+        n, k, _ = eps.shape
+        z = mu + np.exp(0.5 * log_var) * eps
+        log_q = _log_normal(eps, 0.0, 0.0) - 0.5 * log_var.sum(axis=-1)
+        flat = z.reshape(n * k, -1)
+        many = None if labels is None else np.repeat(labels, k)
+        decoder = self.sampling_network("decoder", use_ema)
+        outputs = self.run_network(decoder, self._with_labels(flat, many), 2048)
+        nll = self.likelihood.nll(
+            ops.convert_to_tensor(np.repeat(x, k, axis=0)),
+            ops.convert_to_tensor(outputs),
+        )
+        log_p = -ops.convert_to_numpy(nll).astype("float64").reshape(n, k)
+        return log_p + self.log_prior(z, labels, use_ema) - log_q
+
+    def log_prior(self, z, labels=None, use_ema=None):
+        """Return ln p(z), N(0, I) by default, of latents `(n, k, latent_dim)`.
+
+        Args:
+            z: Array.
+            labels: Integer array `(n,)`, for conditional models.
+            use_ema: Bool or None, see `encode`.
+
+        Returns:
+            float64 array `(n, k)`.
+        """
+        return _log_normal(z, 0.0, 0.0)
+
+    def _encoder_outputs(self, x, labels, batch_size, use_ema):
+        x = np.asarray(x)
+        checks.check_batch(x, self.data_shape, type(self).__name__)
+        encoder = self.sampling_network("encoder", use_ema)
+        inputs = self._with_labels(x, labels)
+        return self.run_network(encoder, inputs, batch_size)
+
+    def _with_labels(self, x, labels):
+        """Return the inputs of a network: `x`, and labels if conditional."""
+        hot = self.one_hot(labels, len(x))
+        return x if hot is None else [x, hot]
+
+    def _decode_grid(self, z, labels, use_ema):
+        """Decode latents `(n, ..., latent_dim)`, labels one for each n."""
+        z = np.asarray(z, "float32")
+        if self.num_classes is not None:
+            labels = np.broadcast_to(labels, len(z))
+            labels = np.repeat(labels, np.prod(z.shape[1:-1], dtype=int))
+        images = self.decode(
+            z.reshape(-1, z.shape[-1]), labels, use_ema=use_ema
+        )
+        return images.reshape(*z.shape[:-1], *self.data_shape)

@@ -1,0 +1,73 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_gen as kg
+from keras_gen.losses import gaussian_log_density
+from tests.conftest import host
+from tests.conftest import tensor
+from tests.models.test_vae import linear_gaussian_vae
+
+
+def linear_gaussian_iwae(k):
+    vae = linear_gaussian_vae()
+    return kg.models.IWAE(
+        vae.encoder, vae.decoder, k, likelihood=vae.likelihood
+    )
+
+
+@pytest.mark.parametrize(
+    "k, expected", [(1, -2.16861), (2, -2.0537), (5, -2.0098), (20, -1.9931)]
+)
+def test_the_bound_of_a_linear_gaussian_model(k, expected):
+    x = tensor(np.full((100_000, 1), 1.7))
+    loss = linear_gaussian_iwae(k).objective(x, None, training=False)["loss"]
+    assert abs(-float(host(loss)) - expected) < 5 / np.sqrt(100_000 * k)
+
+
+class SampledKL(kg.models.VAE):
+    """A VAE whose KL term is estimated by the sample it decodes."""
+
+    def objective(self, x, y, training):
+        mu, log_var = self.encoder(x, training=training)
+        eps = keras.random.normal(keras.ops.shape(mu), seed=self.seed_generator)
+        z = mu + keras.ops.exp(0.5 * log_var) * eps
+        nll = self.likelihood.nll(x, self.decoder(z, training=training))
+        kl = gaussian_log_density(z, mu, log_var)
+        kl = kl - gaussian_log_density(z, 0.0, 0.0)
+        loss = keras.ops.mean(nll + keras.ops.sum(kl, axis=-1))
+        return {"loss": loss, "reconstruction_loss": loss, "kl_loss": loss}
+
+
+def test_one_sample_moves_the_weights_as_a_vae_does(monkeypatch, digits):
+    """Equal noise: one step of plain gradient descent, equal weights."""
+
+    def noise(shape, seed):
+        eps = tensor(np.random.default_rng(0).normal(size=(32, 2)))
+        return keras.ops.reshape(eps, [int(n) for n in shape])
+
+    monkeypatch.setattr(keras.random, "normal", noise)
+    weights = []
+    for make in (lambda e, d: kg.models.IWAE(e, d, 1), SampledKL):
+        keras.utils.set_random_seed(3)
+        model = make(
+            kg.nets.dense_encoder((8, 8, 1), 2, outputs=2, units=(8,)),
+            kg.nets.dense_decoder((8, 8, 1), 2, units=(8,)),
+        )
+        model.compile(keras.optimizers.SGD(0.01), run_eagerly=True)
+        before = [host(w).copy() for w in model.trainable_weights]
+        model.train_on_batch(tensor(digits[0][0]))
+        weights.append([host(w) for w in model.trainable_weights])
+    for start, a, b in zip(before, *weights, strict=True):
+        assert not np.array_equal(start, a)
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_bad_input():
+    encoder = kg.nets.dense_encoder((8, 8, 1), 2, outputs=2)
+    decoder = kg.nets.dense_decoder((8, 8, 1), 2)
+    with pytest.raises(ValueError, match="`num_samples` must be at least 1"):
+        kg.models.IWAE(encoder, decoder, 0)
+    with pytest.raises(ValueError, match="may not be fitted to the batch"):
+        optimal = kg.losses.Gaussian("optimal")
+        kg.models.IWAE(encoder, decoder, 2, likelihood=optimal)

@@ -1,0 +1,111 @@
+"""What models with a latent space share, on the smallest of them."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gen as kg
+from tests.cases import CASES
+from tests.models.test_vae import linear_gaussian_vae
+
+LN_P = -1.98801  # of the linear Gaussian model at x = 1.7
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return CASES["vae"]()
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    return digits[0][0]
+
+
+@pytest.mark.parametrize(
+    "k, expected", [(1, -2.16861), (2, -2.0537), (5, -2.0098), (20, -1.9931)]
+)
+def test_log_likelihood_of_a_linear_gaussian_model(k, expected):
+    """Means of L_K over many images; it rises towards ln p(x) with K."""
+    x = np.full((20_000, 1), 1.7, "float32")
+    values = linear_gaussian_vae().log_likelihood(x, num_samples=k)
+    error = 5 * values.std() / math.sqrt(len(values))
+    assert abs(values.mean() - expected) < error + 2e-4
+    assert values.mean() < LN_P + error
+
+
+def test_log_likelihood_in_several_chunks():
+    x = np.full((3, 1), 1.7, "float32")
+    values = linear_gaussian_vae().log_likelihood(x, num_samples=20_700)
+    np.testing.assert_allclose(values, LN_P, atol=0.03)
+
+
+def test_interpolation_ends_at_the_reconstructions(model, images):
+    start, end = images[:3], images[3:6]
+    for spherical in (False, True):
+        path = model.interpolate(start, end, 5, spherical)
+        assert path.shape == (3, 5, 8, 8, 1)
+        np.testing.assert_allclose(
+            path[:, 0], model.reconstruct(start), atol=1e-4
+        )
+        np.testing.assert_allclose(
+            path[:, -1], model.reconstruct(end), atol=1e-4
+        )
+    z = (model.encode(start) + model.encode(end)) / 2
+    middle = model.interpolate(start, end, 3)[:, 1]
+    np.testing.assert_allclose(middle, model.decode(z), atol=1e-5)
+
+
+def test_a_great_circle_keeps_the_length(model, images, monkeypatch):
+    codes = iter(np.array([[[3.0, 0, 0]], [[0, 3.0, 0]]], "float32"))
+    monkeypatch.setattr(model, "encode", lambda *a, **k: next(codes))
+    seen = []
+    monkeypatch.setattr(
+        model,
+        "decode",
+        lambda z, *a, **k: seen.append(z) or np.zeros((7, 8, 8, 1)),
+    )
+    model.interpolate(images[:1], images[1:2], 7, spherical=True)
+    angles = np.linspace(0, np.pi / 2, 7)
+    expected = 3 * np.stack([np.cos(angles), np.sin(angles), 0 * angles], -1)
+    np.testing.assert_allclose(seen[0], expected, atol=1e-6)
+
+
+def test_traversal_changes_one_latent(model, images):
+    grid = model.traverse(images[:2], dimensions=[2, 0], values=[-1.0, 4.0])
+    assert grid.shape == (2, 2, 2, 8, 8, 1)
+    z = model.encode(images[:2])
+    z[:, 2] = 4.0
+    np.testing.assert_allclose(grid[:, 0, 1], model.decode(z), atol=1e-5)
+    assert model.traverse(images[:1]).shape == (1, 3, 7, 8, 8, 1)
+
+
+def test_labels_reach_every_tool(images):
+    model = CASES["conditional_vae"]()
+    labels = np.arange(3)
+    path = model.interpolate(images[:3], images[3:6], 2, labels=labels)
+    expected = model.reconstruct(images[:3], labels)
+    np.testing.assert_allclose(path[:, 0], expected, atol=1e-5)
+    one = model.traverse(images[2:3], [0], [0.5], labels=2)[0, 0, 0]
+    three = model.traverse(images[:3], [0], [0.5], labels=labels)[2, 0, 0]
+    np.testing.assert_allclose(one, three, atol=1e-5)
+    values = model.log_likelihood(images[:3], labels, num_samples=700)
+    assert values.shape == (3,) and np.isfinite(values).all()
+
+
+def test_bad_input(model, images):
+    with pytest.raises(ValueError, match="`steps` must be at least 2"):
+        model.interpolate(images[:1], images[:1], 1)
+    with pytest.raises(ValueError, match="must hold as many images"):
+        model.interpolate(images[:2], images[:1])
+    with pytest.raises(ValueError, match=r"`dimensions` must be in \[0, 3\)"):
+        model.traverse(images[:1], [3])
+    with pytest.raises(ValueError, match="`num_samples` must be at least 1"):
+        model.log_likelihood(images[:1], num_samples=0)
+    optimal = kg.models.VAE(
+        model.encoder, model.decoder, likelihood=kg.losses.Gaussian("optimal")
+    )
+    with pytest.raises(ValueError, match="fitted to each batch"):
+        optimal.log_likelihood(images[:1])
