@@ -2,6 +2,7 @@
 
 from keras_gen import callbacks
 from keras_gen import data
+from keras_gen import layers
 from keras_gen import losses
 from keras_gen import metrics
 from keras_gen import models
@@ -16,6 +17,7 @@ __all__ = [
     "data",
     "evaluate",
     "from_preset",
+    "layers",
     "losses",
     "metrics",
     "models",

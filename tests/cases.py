@@ -47,6 +47,15 @@ def _conditional_vae():
     )
 
 
+def _autoencoder(model=kg.models.Autoencoder, activation=None, **arguments):
+    encoder = kg.nets.dense_encoder(SHAPE, latent_dim=3, units=(16,))
+    if activation is not None:
+        codes = keras.layers.Activation(activation)(encoder.outputs[0])
+        encoder = keras.Model(encoder.inputs, codes)
+    decoder = kg.nets.dense_decoder(SHAPE, latent_dim=3, units=(16,))
+    return _compiled(model(encoder, decoder, **arguments))
+
+
 def _gan(**arguments):
     model = kg.models.GAN(
         kg.nets.dense_generator(SHAPE, latent_dim=3, units=(16,)),
@@ -86,6 +95,13 @@ def _conv_gan():
 
 
 CASES = {
+    "autoencoder": _autoencoder,
+    "denoising": lambda: _autoencoder(
+        kg.models.DenoisingAutoencoder, corruption=kg.layers.SaltAndPepper(0.2)
+    ),
+    "sparse": lambda: _autoencoder(
+        kg.models.SparseAutoencoder, "sigmoid", penalty=kg.losses.KLSparsity()
+    ),
     "vae": _vae,
     "vae_gaussian": lambda: _vae(likelihood="gaussian", ema_decay=0.9),
     "vae_warmup": lambda: _vae(

@@ -36,6 +36,7 @@ def test_backends_are_imported_in_their_own_files_only():
 
 def test_imports_point_one_way():
     forbidden = {
+        "layers": ("nets", "training", "models", "callbacks", "data", "hub"),
         "losses": ("nets", "training", "models", "callbacks", "data", "hub"),
         "nets": ("training", "models", "callbacks", "data", "hub", "losses"),
         "training": (

@@ -16,6 +16,8 @@ from keras_gen.losses.likelihoods import Gaussian
 from keras_gen.losses.likelihoods import Laplace
 from keras_gen.losses.likelihoods import get_likelihood
 from keras_gen.losses.penalties import GradientPenalty
+from keras_gen.losses.sparsity import KLSparsity
+from keras_gen.losses.sparsity import L1Sparsity
 
 __all__ = [
     "Bernoulli",
@@ -25,6 +27,8 @@ __all__ = [
     "FreeBits",
     "Gaussian",
     "GradientPenalty",
+    "KLSparsity",
+    "L1Sparsity",
     "Laplace",
     "LinearWarmup",
     "Minimax",
