@@ -143,7 +143,7 @@ def _parser():
         "--extractor", help="the classifier, if not that of the data set"
     )
     evaluate.add_argument(
-        "--out", help="folder for the report (default: PATH/report)"
+        "--out", help="folder for the report (default: in, or beside, PATH)"
     )
     evaluate.set_defaults(run=_evaluate)
     return parser
@@ -188,7 +188,7 @@ def _train(args):
         epochs=args.epochs,
         validation_data=test,
         callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_end=_stop_on_nan),
+            _StopOnNaN(),
             kg.callbacks.ImageGrid(
                 out / "samples", reconstruct=examples[:50], gif=True
             ),
@@ -204,13 +204,14 @@ def _train(args):
     print(f"draw more:   keras-gen generate {out} -n 64 --out grid.png")
 
 
-def _stop_on_nan(epoch, logs):
-    bad = not_finite(logs)
-    if bad:
-        raise ValueError(
-            f"Training diverged in epoch {epoch + 1}: {bad} not finite. The "
-            "checkpoints before it are kept."
-        )
+class _StopOnNaN(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        bad = not_finite(logs, self.model)
+        if bad:
+            raise ValueError(
+                f"Training diverged in epoch {epoch + 1}: {bad} not finite. "
+                "The checkpoints before it are kept."
+            )
 
 
 def _check_same_run(args, out):
@@ -272,8 +273,15 @@ def _evaluate(args):
         image_size=args.image_size,
         grayscale=args.grayscale,
         data_dir=args.data_dir,
-        report=args.out or Path(args.path) / "report",
+        report=args.out or _report_folder(Path(args.path)),
     )
+
+
+def _report_folder(path):
+    """Return a folder in a run, and beside a preset, which holds no other."""
+    if (path / "model").is_dir():
+        return path / "report"
+    return path.parent / f"{path.name}_report"
 
 
 def _model(path):

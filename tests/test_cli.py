@@ -118,3 +118,6 @@ def test_evaluate_on_pictures_of_a_size(tmp_path, capsys):
     assert "Pass the `image_size` and `grayscale`" in capsys.readouterr().err
     assert main([*arguments, "--image-size", "8", "--grayscale"]) == 0
     assert "10 training and 2 test images" in capsys.readouterr().out
+    # Beside the preset, which another save may replace.
+    assert (tmp_path / "preset_report" / "report.md").exists()
+    assert len(list((tmp_path / "preset").iterdir())) == 2

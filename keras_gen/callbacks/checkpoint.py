@@ -99,8 +99,11 @@ class Checkpoint(keras.callbacks.Callback):
         make_folder(self.folder)
         sweep(self.folder)
         self._restored = self._newest()
-        # Without a checkpoint to go on from, it would be of another training.
-        self._best = self._best_value() if self._restored else None
+        self._best = None
+        if self.monitor is not None:
+            self._best = self._best_value()
+            if self._best is None and (self.folder / _BEST).exists():
+                remove_folder(self.folder / _BEST)
         if any(getattr(c, "restore_best_weights", False) for c in self._others):
             warnings.warn(
                 "A checkpoint does not hold the best weights that "
@@ -138,35 +141,37 @@ class Checkpoint(keras.callbacks.Callback):
         is_best = self._is_best(logs)
         if (epoch + 1) % self.every and not is_best:
             return
-        bad = not_finite(logs)
+        bad = not_finite(logs, self.model)
         if bad:
             warnings.warn(
                 f"Epoch {epoch + 1} is not saved: {bad} not finite.",
                 stacklevel=2,
             )
             return
+        if is_best:
+            # Before the checkpoint: after a crash in between, the epoch is
+            # repeated, and no better than this.
+            self._save(self.folder / _BEST, epoch + 1, logs)
+            self._best = logs[self.monitor]
         if (epoch + 1) % self.every == 0:
             self._save(self.folder / f"ckpt-{epoch + 1:06d}", epoch + 1, logs)
             for old in self._all()[: -self.keep]:
                 remove_folder(old)
-        if is_best:
-            self._save(self.folder / _BEST, epoch + 1, logs)
-            self._best = logs[self.monitor]
 
     def on_train_end(self, logs=None):
         if self.monitor is not None and self._best is None:
             warnings.warn(
-                f"No epoch had the log monitor={self.monitor!r}, so none was "
+                f"No epoch had a value of monitor={self.monitor!r}; none was "
                 f"kept as the best. The last one had {sorted(logs or {})}",
                 stacklevel=2,
             )
 
     def _is_best(self, logs):
-        if self.monitor is None or self.monitor not in logs:
+        value = logs.get(self.monitor, np.nan)
+        if np.isnan(value):
             return False
         if self._best is None:
             return True
-        value = logs[self.monitor]
         better = (
             value < self._best if self.mode == "min" else value > self._best
         )
@@ -175,10 +180,14 @@ class Checkpoint(keras.callbacks.Callback):
     def _best_value(self):
         """Return the value an earlier run left behind, or None."""
         path = self.folder / _BEST
-        if self.monitor is None or not path.exists():
+        # Without a checkpoint to go on from, it is of another training.
+        if self._restored is None or not path.exists():
             return None
         try:
-            value = _read(path)["history"][self.monitor][-1]
+            meta = _read(path)
+            if meta["monitor"] != [self.monitor, self.mode]:
+                raise ValueError(f"it is the best by {meta['monitor']}")
+            value = meta["history"][self.monitor][-1]
         except _DAMAGE as error:
             warnings.warn(
                 f"Ignoring the best checkpoint {str(path)!r}: {error!r}.",
@@ -197,6 +206,12 @@ class Checkpoint(keras.callbacks.Callback):
             ValueError: If there is no best checkpoint, or it is damaged.
         """
         path = self.folder / _BEST
+        if self.model is None:
+            raise ValueError(
+                "`restore_best` needs the model: pass this callback to `fit` "
+                "first."
+            )
+        sweep(self.folder)
         try:
             meta = _read(path)
         except _DAMAGE as error:
@@ -223,6 +238,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.model.save_weights(weights)
         meta = {
             "epoch": epoch,
+            "monitor": [self.monitor, self.mode],
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
             "file_sha256": file_digest(weights),

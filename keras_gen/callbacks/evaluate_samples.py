@@ -76,6 +76,11 @@ class EvaluateSamples(keras.callbacks.Callback):
             data_dir=data_dir,
         )
 
+    def on_train_begin(self, logs=None):
+        # A metric that does not apply is better known before the training.
+        samples = self._evaluation.draw(self.model, self.seed, **self.arguments)
+        self._evaluation.check(samples)
+
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return

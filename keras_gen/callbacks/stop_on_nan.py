@@ -7,15 +7,15 @@ import numpy as np
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Stop at the end of an epoch in which any log became NaN or infinite.
+    """Stop at the end of an epoch in which a loss became NaN or infinite.
 
-    Unlike `keras.callbacks.TerminateOnNaN` it looks at every log, so it also
-    works for models without a log called `loss`. `Checkpoint` never saves
-    such an epoch, so the last good checkpoint stays the newest.
+    Unlike `keras.callbacks.TerminateOnNaN` it looks at every log of the model,
+    so it also works for models without one called `loss`. `Checkpoint` never
+    saves such an epoch, so the last good checkpoint stays the newest.
     """
 
     def on_epoch_end(self, epoch, logs=None):
-        bad = not_finite(logs)
+        bad = not_finite(logs, self.model)
         if bad:
             warnings.warn(
                 f"Epoch {epoch + 1}: {bad} not finite. Stopping.", stacklevel=2
@@ -23,6 +23,14 @@ class StopOnNaN(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def not_finite(logs):
-    """Return the names of the logs that are NaN or infinite."""
-    return [k for k, v in (logs or {}).items() if not np.isfinite(float(v))]
+def not_finite(logs, model):
+    """Return the names of the model's logs that are NaN or infinite.
+
+    Those that other callbacks add, such as metrics of samples, may be.
+    """
+    own = {metric.name for metric in model.metrics}
+    return [
+        name
+        for name, value in (logs or {}).items()
+        if name.removeprefix("val_") in own and not np.isfinite(float(value))
+    ]

@@ -9,6 +9,7 @@ which writes `<name>.weights.h5` and its card `<name>.json` into the folder
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from keras import layers
 
 from keras_gen.metrics.checks import as_images
+from keras_gen.training import backend
 
 FOLDER = Path(__file__).parent / "classifiers"
 
@@ -106,9 +108,9 @@ class Classifier:
                 "its card. Install keras_gen again."
             )
         self.shape = tuple(self.card["shape"])
-        self.model = build(
-            self.card["architecture"], self.shape, self.card["num_classes"]
-        )
+        classes = self.card["num_classes"]
+        with backend.undisturbed(), _float32():
+            self.model = build(self.card["architecture"], self.shape, classes)
         self.model.load_weights(weights)
 
     def __call__(self, images, batch_size=500):
@@ -128,9 +130,10 @@ class Classifier:
                 f"The classifier {self.name!r} expects images of shape "
                 f"{self.shape}. Received: shape={images.shape}"
             )
-        embedding, logits = self.model.predict(
-            images, batch_size=batch_size, verbose=0
-        )
+        with backend.undisturbed():
+            embedding, logits = self.model.predict(
+                images, batch_size=batch_size, verbose=0
+            )
         features = np.asarray(embedding, "float64") - np.array(
             self.card["center"]
         )
@@ -166,7 +169,9 @@ def classification_accuracy_score(
     images = as_images("images", images)
     test_images = as_images("test_images", test_images)
     shape = images.shape[1:]
-    network = build(_architecture(shape), shape, int(np.max(test_labels)) + 1)
+    classes = int(max(np.max(labels), np.max(test_labels))) + 1
+    with backend.undisturbed(), _float32():
+        network = build(_architecture(shape), shape, classes)
     for i, weight in enumerate(network.trainable_weights):
         if len(weight.shape) > 1:  # by `seed`, not by the global generator
             start = keras.initializers.GlorotUniform(seed + i)
@@ -179,6 +184,17 @@ def classification_accuracy_score(
         model.train_on_batch(*map(keras.ops.convert_to_tensor, (x, y)))
     _, accuracy = model.evaluate(test_images, test_labels, verbose=0)
     return float(accuracy)
+
+
+@contextlib.contextmanager
+def _float32():
+    """Build layers that compute in float32 under any policy."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def _architecture(shape):

@@ -13,7 +13,8 @@ def within_class_diversity(real, real_classes, generated, generated_classes):
 
     The trace of the covariance is half the mean squared distance of two
     samples. 1 is as diverse as the data; 0 is one image per class. A class
-    with fewer than two generated samples counts 0.
+    with fewer than two generated samples counts 0; one without two different
+    real samples has no spread to compare with and is left out.
 
     Args:
         real: Array `(n, d)` of features.
@@ -31,13 +32,14 @@ def within_class_diversity(real, real_classes, generated, generated_classes):
     ratios = []
     for c in np.unique(real_classes):
         spread_real = _spread(real[real_classes == c])
-        spread = _spread(generated[generated_classes == c])
-        if spread_real == 0:
-            raise ValueError(
-                "Diversity needs at least two different real samples of each "
-                f"class. Class {c} has not."
-            )
-        ratios.append(np.sqrt(spread / spread_real))
+        if spread_real > 0:
+            spread = _spread(generated[generated_classes == c])
+            ratios.append(np.sqrt(spread / spread_real))
+    if not ratios:
+        raise ValueError(
+            "Diversity needs a class with two different real samples. "
+            f"Received: {len(real)} real samples"
+        )
     return float(np.mean(ratios))
 
 

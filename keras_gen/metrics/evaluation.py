@@ -1,9 +1,10 @@
 """One protocol for every model: its samples beside real images."""
 
+import functools
 import time
+from pathlib import Path
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from keras_gen import checks
 from keras_gen.data import MIXTURES
@@ -17,6 +18,7 @@ from keras_gen.metrics.measures import MEASURES
 from keras_gen.metrics.measures import Reference
 from keras_gen.metrics.measures import Samples
 from keras_gen.metrics.measures import why_not
+from keras_gen.metrics.memorisation import principal_components
 from keras_gen.metrics.report import write_report
 
 FLOORS = ("real_train", "real_test", "pca_gaussian")
@@ -97,6 +99,8 @@ def evaluate(
     >>> values = keras_gen.evaluate(vae, "digits", report="runs/vae/report")
     """
     checks.check_positive_integer(repeats, "repeats")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
     if report is not None:
         report = make_folder(report)  # before the work, not after it
     evaluation = Evaluation(
@@ -123,8 +127,8 @@ def evaluate(
     # Drawn before the floors are measured: a model that cannot be evaluated
     # is told so at once.
     samples = first = evaluation.draw(model, seed, **generate_arguments)
-    evaluation.check(first)
     seconds = time.perf_counter() - start
+    evaluation.check(first)
     rows, trials = {}, []
     for floor in FLOORS:
         rows[floor] = evaluation.of_floor(floor)
@@ -134,14 +138,16 @@ def evaluate(
             before = time.perf_counter()
             samples = evaluation.draw(model, s, **generate_arguments)
             seconds += time.perf_counter() - before
-        trials.append(evaluation.of_samples(samples))
+            samples.reconstruct = None  # no other with another seed
+        trials.append(evaluation.compute(samples))
         say(_line(f"seed {s}", trials[-1], start))
-    values = {key: np.array([t[key] for t in trials]) for key in trials[0]}
-    rows["model"] = {key: float(v.mean()) for key, v in values.items()}
-    rows["std"] = {}
-    if repeats > 1:
-        with np.errstate(invalid="ignore"):  # of infinite values: NaN
-            rows["std"] = {k: float(v.std(ddof=1)) for k, v in values.items()}
+    rows["model"], rows["std"] = {}, {}
+    for key in trials[0]:
+        values = np.array([t[key] for t in trials if key in t])
+        rows["model"][key] = float(values.mean())
+        if len(values) > 1:
+            with np.errstate(invalid="ignore"):  # of infinite values: NaN
+                rows["std"][key] = float(values.std(ddof=1))
     if report is not None:
         recipe = {
             "model": type(model).__name__,
@@ -183,6 +189,11 @@ class Evaluation:
     ):
         if isinstance(metrics, str):
             metrics = [metrics]
+        if metrics is not None and len(metrics) == 0:
+            raise ValueError(
+                "`metrics` must name at least one, or be None for all that "
+                f"apply. Received: metrics={metrics!r}"
+            )
         unknown = sorted(set(metrics or ()) - set(MEASURES))
         if unknown:
             raise ValueError(
@@ -201,16 +212,24 @@ class Evaluation:
         self.num_samples = num_samples or self._default_count()
 
     def _default_count(self):
-        if self.reference.dataset in MIXTURES:
-            return 2_500
-        if self.reference.dataset == "stacked_mnist":
-            return 26_000
+        if self.reference.modes is not None:
+            return 2_500 if self.reference.modes in MIXTURES else 26_000
         return min(10_000, len(self.reference.test))
 
     def draw(self, model, seed, **generate_arguments):
         """Draw samples, with the classes of the training images if any."""
         reference, n = self.reference, self.num_samples
         labels = None
+        if "labels" in generate_arguments:
+            raise ValueError(
+                "`labels` are those of the training images, and cannot be "
+                "chosen."
+            )
+        options = {
+            key: generate_arguments[key]
+            for key in ("batch_size", "use_ema")
+            if key in generate_arguments
+        }
         if getattr(model, "num_classes", None) is not None:
             if reference.train_labels is None:
                 raise ValueError(
@@ -221,6 +240,10 @@ class Evaluation:
             generate_arguments["labels"] = labels
         images = model.generate(n, seed=seed, **generate_arguments)
         images = np.asarray(images, "float32")
+        if len(images) != n:
+            raise ValueError(
+                f"`model.generate({n})` returned {len(images)} samples."
+            )
         if images.shape[1:] != reference.shape:
             raise ValueError(
                 f"The samples must have the shape of {reference.dataset!r}, "
@@ -231,7 +254,11 @@ class Evaluation:
             as_images("model.generate(...)", images)
         elif not np.isfinite(images).all():
             raise ValueError("`model.generate(...)` returned NaN or infinity.")
-        reconstruct = getattr(model, "reconstruct", None)
+        reconstruct = None
+        if hasattr(model, "reconstruct"):
+            if labels is not None:
+                options["labels"] = reference.test_labels[:n]
+            reconstruct = functools.partial(model.reconstruct, **options)
         return Samples(
             images, reference.extractor, labels, reconstruct=reconstruct
         )
@@ -254,14 +281,15 @@ class Evaluation:
             raise ValueError(f"No metric applies. {reasons}")
 
     def of_samples(self, samples):
-        """Return the metrics of samples that `draw` returned."""
+        """Return the metrics of samples that `draw` returned, or raise."""
         self.check(samples)
-        return self._compute(samples)
+        return self.compute(samples)
 
-    def _compute(self, samples):
+    def compute(self, samples, leave_out=()):
+        """Return those of the metrics that apply to samples."""
         values = {}
         for name in self.asked or MEASURES:
-            if name == "cas" and not self.asked:
+            if name in leave_out or (name == "cas" and not self.asked):
                 continue
             if why_not(name, self.reference, samples) is None:
                 measure = MEASURES[name]
@@ -287,9 +315,11 @@ class Evaluation:
             labels = reference.test_labels
             labels = None if labels is None else labels[:n]
             samples = Samples(reference.test[:n], extractor, labels)
+            # A classifier trained on these would be tested on them.
+            return self.compute(samples, leave_out=("cas",))
         else:
             samples = Samples(pca_gaussian(reference.train, n), extractor)
-        return self._compute(samples)
+        return self.compute(samples)
 
 
 def pca_gaussian(train, n, components=100, seed=0):
@@ -307,9 +337,9 @@ def pca_gaussian(train, n, components=100, seed=0):
         float32 array `(n, ...)`; images are clipped to [-1, 1].
     """
     flat = train.reshape(len(train), -1)
-    components = min(components, *flat.shape)
-    pca = PCA(components, svd_solver="covariance_eigh").fit(flat)
-    codes = np.random.default_rng(seed).normal(size=(n, components))
+    pca = principal_components(flat, components)
+    rng = np.random.default_rng(seed)
+    codes = rng.normal(size=(n, pca.n_components_))
     samples = pca.inverse_transform(codes * np.sqrt(pca.explained_variance_))
     if train.ndim == 4:
         samples = np.clip(samples, -1, 1)
@@ -318,20 +348,28 @@ def pca_gaussian(train, n, components=100, seed=0):
 
 def _read(dataset, extractor, options):
     """Return the `Reference` of a data set, in a fixed random order."""
-    if isinstance(dataset, tuple):
-        if len(dataset) != 2 or not all(
-            isinstance(part, ImageDataset) for part in dataset
-        ):
-            raise ValueError(
-                "`dataset` must be a name, a folder, or a tuple of two "
-                f"`ImageDataset`, training and test. Received: {dataset!r}"
-            )
-        name, (train, test) = "data", dataset
-    else:
-        name = str(dataset)
+    modes = None
+    if isinstance(dataset, (str, Path)):
         train = load(dataset, "train", **options)
         test = load(dataset, "test", **options)
-        name = name.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+        name = Path(dataset).name
+        if dataset in (*MIXTURES, "stacked_mnist"):
+            modes = dataset
+        if options["image_size"] is not None:
+            name += "_" + "x".join(map(str, train.element_shape[:2]))
+        if options["grayscale"]:
+            name += "_grey"
+    elif (
+        isinstance(dataset, tuple)
+        and len(dataset) == 2
+        and all(isinstance(part, ImageDataset) for part in dataset)
+    ):
+        name, (train, test) = "data", dataset
+    else:
+        raise ValueError(
+            "`dataset` must be a name, a folder, or a tuple of two "
+            f"`ImageDataset`, training and test. Received: {type(dataset)}"
+        )
     if train.element_shape != test.element_shape:
         raise ValueError(
             "Training and test images must have the same shape. Received: "
@@ -339,12 +377,14 @@ def _read(dataset, extractor, options):
         )
     if extractor is None:
         for classifier, card in classifiers.available().items():
-            same = card["dataset"] == name and card["seed"] == 0
+            same = card["dataset"] == dataset == name and card["seed"] == 0
             if same and tuple(card["shape"]) == train.element_shape:
                 extractor = classifier
     if extractor is not None:
         extractor = get_extractor(extractor)
-    return Reference(name, *_shuffled(train), *_shuffled(test), extractor)
+    return Reference(
+        name, *_shuffled(train), *_shuffled(test), extractor, modes
+    )
 
 
 def _shuffled(data):
@@ -353,10 +393,12 @@ def _shuffled(data):
     Files may be sorted, and a part of them would not be like the rest.
     """
     rows = np.random.default_rng(0).permutation(len(data.images))
-    images = data.images[rows]
-    if images.dtype == np.uint8:
-        images = images.astype("float32") / 127.5 - 1.0
-    images = images.astype("float32", copy=False)
+    images = data.images[rows].astype("float32")
+    if data.images.dtype == np.uint8:
+        images /= 127.5
+        images -= 1.0
+    if images.ndim == 4:
+        as_images("dataset", images)
     return images, None if data.labels is None else data.labels[rows]
 
 

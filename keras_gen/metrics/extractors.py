@@ -1,11 +1,14 @@
 """Features of other networks than the classifiers that ship."""
 
+import re
+
 import keras
 import numpy as np
 from keras import layers
 
 from keras_gen.metrics.checks import as_images
 from keras_gen.metrics.classifiers import Classifier
+from keras_gen.training import backend
 
 
 class KerasFeatures:
@@ -18,13 +21,19 @@ class KerasFeatures:
     """
 
     def __init__(self, model, name=None):
-        if len(model.outputs) != 1:
+        if len(getattr(model, "outputs", None) or []) != 1:
             raise ValueError(
-                "A model for features must have 1 output. Received: "
-                f"{len(model.outputs)}"
+                "A model for features must be functional or `Sequential`, "
+                "know its input shape, and have 1 output."
             )
         self.model = model
         self.name = name or model.name
+        if re.fullmatch(r"(functional|model|sequential)(_\d+)?", self.name):
+            raise ValueError(
+                "A model for features needs a name of its own, which becomes "
+                "part of the metrics' names: `KerasFeatures(model, name=...)`. "
+                f"Received: name={self.name!r}"
+            )
 
     def __call__(self, images, batch_size=100):
         """Return float64 features `(n, d)`, and None in place of classes."""
@@ -35,7 +44,10 @@ class KerasFeatures:
                 f"The features {self.name!r} need images of shape {expected}. "
                 f"Received: shape={images.shape}"
             )
-        features = self.model.predict(images, batch_size=batch_size, verbose=0)
+        with backend.undisturbed():
+            features = self.model.predict(
+                images, batch_size=batch_size, verbose=0
+            )
         return np.asarray(features, "float64").reshape(len(images), -1), None
 
 

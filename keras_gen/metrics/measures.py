@@ -40,6 +40,7 @@ class Reference:
         test: Array of all test images.
         test_labels: Integer array, or None.
         extractor: Callable from images to features and classes, or None.
+        modes: Name of the data set if its modes are known, or None.
     """
 
     dataset: str
@@ -48,6 +49,7 @@ class Reference:
     test: np.ndarray
     test_labels: np.ndarray | None
     extractor: object = None
+    modes: str | None = None
 
     @cached_property
     def _outputs(self):
@@ -68,6 +70,20 @@ class Reference:
     @property
     def shape(self):
         return self.train.shape[1:]
+
+    @property
+    def space(self):
+        """Data set and extractor, as in the names of metrics."""
+        name = self.extractor.name
+        if self.has_own_classifier:
+            return name
+        return f"{self.dataset}_{name}"
+
+    @property
+    def has_own_classifier(self):
+        """Whether the extractor was trained on these classes."""
+        card = getattr(self.extractor, "card", {})
+        return card.get("dataset") == self.dataset
 
 
 @dataclass
@@ -113,14 +129,14 @@ def count(n):
 
 def frechet(reference, samples):
     """Compare with all training images."""
-    name = f"fd_{reference.extractor.name}_{count(len(samples))}"
+    name = f"fd_{reference.space}_{count(len(samples))}"
     real = reference.features[samples.left_out :]
     return {name: frechet_distance(real, samples.features)}
 
 
 def kernel(reference, samples):
     """Compare random thousands."""
-    name = f"kd_{reference.extractor.name}_{count(len(samples))}"
+    name = f"kd_{reference.space}_{count(len(samples))}"
     real = reference.features[samples.left_out :]
     mean, spread = kernel_distance(real, samples.features, KERNEL_SUBSET)
     return {name: mean, f"{name}_spread": spread}
@@ -129,7 +145,7 @@ def kernel(reference, samples):
 def _manifold(reference, samples):
     """Return as many real as generated features, and the names' ending."""
     n = min(MANIFOLD_SAMPLES, len(samples), len(reference.train))
-    end = f"{reference.extractor.name}_{count(n)}"
+    end = f"{reference.space}_{count(n)}"
     # The last ones: the first are the samples of the real floor.
     return reference.features[-n:], samples.features[:n], end
 
@@ -161,7 +177,7 @@ def copies(reference, samples):
 
 def class_accuracy(reference, samples):
     """Ask the classifier for the classes, in total and one by one."""
-    name = f"class_accuracy_{reference.extractor.name}_{count(len(samples))}"
+    name = f"class_accuracy_{reference.space}_{count(len(samples))}"
     right = samples.classes == samples.labels
     values = {name: float(right.mean())}
     for c in np.unique(samples.labels):
@@ -171,16 +187,16 @@ def class_accuracy(reference, samples):
 
 
 def diversity(reference, samples):
-    """Compare the spread within classes."""
-    end = f"{reference.extractor.name}_{count(len(samples))}"
-    given = samples.labels is not None and reference.train_labels is not None
+    """Compare the spread within classes, those that the classifier sees."""
+    name = f"diversity_{reference.space}_{count(len(samples))}"
+    rest = slice(samples.left_out, None)
     value = within_class_diversity(
-        reference.features,
-        reference.train_labels if given else reference.classes,
+        reference.features[rest],
+        reference.classes[rest],
         samples.features,
-        samples.labels if given else samples.classes,
+        samples.classes,
     )
-    return {f"diversity_{end}": value}
+    return {name: value}
 
 
 def accuracy_score(reference, samples):
@@ -207,9 +223,9 @@ def reconstruction(reference, samples):
 
 def modes(reference, samples):
     """Count the modes reached."""
-    if reference.dataset in MIXTURES:
+    if reference.modes in MIXTURES:
         end = f"{reference.dataset}_{count(len(samples))}"
-        values = mode_counts(samples.images, *MIXTURES[reference.dataset])
+        values = mode_counts(samples.images, *MIXTURES[reference.modes])
         return {f"{key}_{end}": value for key, value in values.items()}
     # Stacked digits: the mode is the number that the three channels spell.
     classifier = Classifier("mnist_lenet64_v1")
@@ -238,7 +254,7 @@ MEASURES = {
     "precision_recall": Measure(manifold_shares, ("features",), 4),
     "density_coverage": Measure(manifold_fill, ("features",), 6),
     "copies": Measure(copies, ("images",)),
-    "class_accuracy": Measure(class_accuracy, ("labels", "classes"), 1),
+    "class_accuracy": Measure(class_accuracy, ("labels", "own"), 1),
     "diversity": Measure(diversity, ("classes",)),
     "cas": Measure(accuracy_score, ("images", "labels"), 1),
     "reconstruction": Measure(reconstruction, ("images", "reconstruct"), 1),
@@ -253,6 +269,12 @@ def why_not(name, reference, samples):
         return (
             f"it needs at least {measure.minimum} samples. "
             f"Received: {len(samples)}"
+        )
+    real = len(reference.train) - samples.left_out
+    if "features" in measure.needs and real < measure.minimum:
+        return (
+            f"it needs at least {measure.minimum} training images to compare "
+            f"with. Received: {real}"
         )
     for need in measure.needs:
         reason = _LACKS[need](reference, samples)
@@ -279,11 +301,20 @@ def _lacks_classes(reference, samples):
 
 
 def _lacks_labels(reference, samples):
-    if reference.train_labels is None:
+    if reference.train_labels is None or reference.test_labels is None:
         return f"the data set {reference.dataset!r} has no labels"
     if samples.labels is None:
         return "the model is not conditional: it draws no labelled samples"
     return None
+
+
+def _lacks_own_classifier(reference, samples):
+    if reference.has_own_classifier:
+        return None
+    return (
+        "the extractor is not a classifier of the classes of the data set "
+        f"{reference.dataset!r}"
+    )
 
 
 def _lacks_images(reference, samples):
@@ -295,7 +326,7 @@ def _lacks_reconstruct(reference, samples):
 
 
 def _lacks_modes(reference, samples):
-    if reference.dataset in (*MIXTURES, "stacked_mnist"):
+    if reference.modes is not None:
         return None
     return f"the modes of the data set {reference.dataset!r} are not known"
 
@@ -304,6 +335,7 @@ _LACKS = {
     "features": _lacks_features,
     "classes": _lacks_classes,
     "labels": _lacks_labels,
+    "own": _lacks_own_classifier,
     "images": _lacks_images,
     "reconstruct": _lacks_reconstruct,
     "modes": _lacks_modes,

@@ -19,7 +19,9 @@ lists the values of trainable, non-trainable, optimizer (in training only) and
 metrics variables, and the new lists are returned with the logs.
 """
 
+import contextlib
 import importlib
+import random
 
 import keras
 
@@ -41,3 +43,17 @@ input_gradient = _module.input_gradient
 run_step = _module.run_step
 global_random_state = _module.global_random_state
 set_global_random_state = _module.set_global_random_state
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Leave the generators that training may use as they were.
+
+    Keras's `predict` draws from torch's, and building layers from Python's.
+    """
+    states, own = global_random_state(), random.getstate()
+    try:
+        yield
+    finally:
+        set_global_random_state(states)
+        random.setstate(own)

@@ -393,7 +393,8 @@ class GenerativeModel(keras.Model):
         if batch_size is None:
             batch_size = 128
         checks.check_positive_integer(batch_size, "batch_size")
-        outputs = network.predict(x, batch_size=batch_size, verbose=0)
+        with backend.undisturbed():
+            outputs = network.predict(x, batch_size=batch_size, verbose=0)
         if isinstance(outputs, (list, tuple)):
             return [np.asarray(output, "float32") for output in outputs]
         return np.asarray(outputs, "float32")

@@ -10,7 +10,8 @@ from keras_gen.data.toy import stack_digits
 )
 def test_mixtures(name, count, radius):
     means, std = kg.data.MIXTURES[name]
-    assert means.shape == (count, 2) and len(np.unique(means.round(6), axis=0))
+    assert means.shape == (count, 2)
+    assert len(np.unique(means.round(6), axis=0)) == count
     assert np.abs(means).max() == pytest.approx(radius)
     data = kg.data.load(name, batch_size=30_000)
     x, y = data[0]

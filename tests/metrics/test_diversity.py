@@ -45,7 +45,7 @@ def test_collapse_and_missing_classes_count_zero():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="Class 1 has not"):
+    with pytest.raises(ValueError, match="a class with two different real"):
         within_class_diversity(REAL[[0, 0]], CLASSES[:2] * 0 + 1, REAL, CLASSES)
     with pytest.raises(ValueError, match="as many features"):
         within_class_diversity(REAL, CLASSES, REAL[:, :2], CLASSES)

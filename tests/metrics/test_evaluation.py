@@ -29,6 +29,13 @@ class Fixed:
         return np.resize(self.images, (num_samples, *self.images.shape[1:]))
 
 
+class Short(Fixed):
+    """Generate 7 images, however many are asked for."""
+
+    def generate(self, num_samples, seed=None):
+        return self.images[:7]
+
+
 class Conditional:
     """Generate real test images of the classes it is asked for."""
 
@@ -61,11 +68,8 @@ def evaluate(model, *args, **kwargs):
 
 def test_a_model_of_test_images_scores_as_they_do():
     values = evaluate(Fixed(TEST[0]), "digits", repeats=2)
-    names = [
-        key
-        for key in values
-        if "/" not in key and not key.startswith("diversity")
-    ]
+    names = [key for key in values if "/" not in key]
+    assert "diversity_digits_lenet64_v1_299" in names
     assert "fd_digits_lenet64_v1_299" in names
     assert "coverage_digits_lenet64_v1_299" in names
     assert "copies_digits_pca64_299" in names
@@ -232,7 +236,47 @@ def test_own_data_and_a_model_for_features():
         [keras.Input((6, 5, 3)), keras.layers.Flatten()], name="pixels"
     )
     values = evaluate(model, data, 10, metrics="fd", extractor=network)
-    assert values["fd_pixels_10"] > 0
+    assert values["fd_data_pixels_10"] > 0
+
+
+def test_a_conditional_model_reconstructs_with_labels():
+    model = CASES["conditional_vae"]()
+    values = evaluate(model, "digits", repeats=1, use_ema=False)
+    expected = kg.metrics.psnr(TEST[0], model.reconstruct(*TEST, use_ema=False))
+    assert values["psnr_digits_test_299"] == pytest.approx(expected, rel=1e-5)
+    assert "class_accuracy_digits_lenet64_v1_299" in values
+
+
+def test_no_classifier_is_tested_on_what_it_learnt():
+    keys = evaluate(Conditional(), "digits", 50, metrics="cas", repeats=1)
+    assert {key.partition("/")[0] for key in keys} == {
+        "cas_digits_v1_50",
+        "real_train",
+    }
+
+
+def test_what_does_not_apply_is_left_out():
+    x, y = TRAIN
+    few = kg.data.ImageDataset(x[:40], y[:40])
+    test = kg.data.ImageDataset(TEST[0], TEST[1])
+    values = evaluate(
+        Fixed(TEST[0]), (few, test), 1000, extractor="digits_lenet64_v1"
+    )
+    names = {key.partition("_")[0] for key in values if "/" not in key}
+    assert "fd" in names and "diversity" in names and "kd" not in names
+    # The data are not those of the classifier, and the names say so.
+    assert "fd_data_digits_lenet64_v1_1k" in values
+
+
+def test_a_folder_is_not_the_data_set_of_its_name(tmp_path):
+    (tmp_path / "grid").mkdir()
+    for i in range(12):
+        pixels = np.round((TEST[0][i, ..., 0] + 1) * 127.5).astype("uint8")
+        Image.fromarray(pixels).save(tmp_path / "grid" / f"{i}.png")
+    values = evaluate(
+        Fixed(TEST[0]), tmp_path / "grid", 12, repeats=1, grayscale=True
+    )
+    assert "copies_grid_grey_pca64_12" in values
 
 
 @pytest.mark.parametrize(
@@ -261,6 +305,16 @@ def test_own_data_and_a_model_for_features():
         (Fixed(np.zeros((1, 28, 28, 1))), {}, r"Received: \(28, 28, 1\)"),
         (Fixed(TEST[0]), {"dataset": "ring"}, r"Received: \(8, 8, 1\)"),
         (Fixed(TEST[0]), {"dataset": (TEST[0], TEST[0])}, "two `ImageDataset`"),
+        (Fixed(TEST[0]), {"dataset": TEST[0]}, "two `ImageDataset`"),
+        (
+            Fixed(TEST[0]),
+            {"dataset": kg.data.load("digits")},
+            "two `ImageDataset`",
+        ),
+        (Fixed(TEST[0]), {"metrics": []}, "must name at least one"),
+        (Fixed(TEST[0]), {"seed": None}, "`seed` must be an integer"),
+        (Conditional(), {"labels": [3]}, "cannot be chosen"),
+        (Short(TEST[0]), {}, r"generate\(299\)` returned 7 samples"),
     ],
 )
 def test_bad_input(model, options, message):

@@ -41,5 +41,9 @@ def test_bad_input():
     with pytest.raises(ValueError, match="`extractor` must be the name"):
         get_extractor(3)
     inputs = keras.Input((4,))
-    with pytest.raises(ValueError, match="must have 1 output"):
+    with pytest.raises(ValueError, match="needs a name of its own"):
+        KerasFeatures(keras.Model(inputs, inputs))
+    with pytest.raises(ValueError, match="must be functional"):
+        KerasFeatures(keras.Sequential([keras.layers.Dense(3)]))
+    with pytest.raises(ValueError, match="have 1 output"):
         KerasFeatures(keras.Model(inputs, [inputs, inputs]))

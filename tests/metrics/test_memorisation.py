@@ -53,6 +53,22 @@ def test_views_are_their_definitions():
     assert abs(views["z"] - z) < 1e-6
 
 
+def test_duplicates_between_train_and_test_do_not_hide_copies():
+    train, test = draw(1000), draw(1000)
+    test[:5] = train[:5]
+    neighbours = PixelNeighbours(train, test)
+    assert neighbours.copies(train[:500])["share"] == 1
+    with pytest.raises(ValueError, match="no distance to tell copies by"):
+        PixelNeighbours(train, train[:10])
+
+
+def test_large_images_are_searched_without_a_large_covariance():
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(60, 40, 40, 3)).astype("float32")
+    neighbours = PixelNeighbours(train, rng.normal(size=(50, 40, 40, 3)))
+    assert neighbours.nearest(train[7:9])[1].tolist() == [7, 8]
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="at least 2 images"):
         PixelNeighbours(draw(1), draw(5))
