@@ -4,10 +4,16 @@ from keras_gen.layers.code_distribution import CodeDistribution
 from keras_gen.layers.corruption import GaussianCorruption
 from keras_gen.layers.corruption import MaskingCorruption
 from keras_gen.layers.corruption import SaltAndPepper
+from keras_gen.layers.quantizers import FiniteScalarQuantizer
+from keras_gen.layers.quantizers import ResidualQuantizer
+from keras_gen.layers.quantizers import VectorQuantizer
 
 __all__ = [
     "CodeDistribution",
+    "FiniteScalarQuantizer",
     "GaussianCorruption",
     "MaskingCorruption",
+    "ResidualQuantizer",
     "SaltAndPepper",
+    "VectorQuantizer",
 ]

@@ -1,0 +1,226 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_gen import layers
+from keras_gen.training import input_gradient
+from tests.conftest import host
+from tests.conftest import tensor
+
+RNG = np.random.default_rng(0)
+
+
+def grid(batch=4, dim=3, scale=1.0):
+    return (scale * RNG.normal(size=(batch, 5, 5, dim))).astype("float32")
+
+
+def brute_force(z, codebook):
+    """Return the nearest code of each vector, and its index."""
+    d = np.linalg.norm(z[..., None, :] - codebook, axis=-1)
+    return codebook[d.argmin(axis=-1)], d.argmin(axis=-1)
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.99])
+def test_vectors_become_the_nearest_codes(ema_decay):
+    layer = layers.VectorQuantizer(7, 3, ema_decay=ema_decay)
+    codebook = RNG.normal(size=(7, 3)).astype("float32")
+    layer.codebook.assign(codebook)
+    z = grid()
+    q, indices, loss = layer(tensor(z), training=False)
+    expected, index = brute_force(z, codebook)
+    np.testing.assert_allclose(host(q), expected, atol=1e-6)
+    np.testing.assert_array_equal(host(indices)[..., 0], index)
+    assert host(indices).dtype == np.int32
+    np.testing.assert_allclose(host(layer.decode(indices)), expected)
+    squared = ((z - expected) ** 2).sum(axis=(1, 2, 3)).mean()
+    terms = 0.25 if ema_decay else 1.25
+    np.testing.assert_allclose(host(loss), terms * squared, rtol=1e-5)
+
+
+def test_the_gradient_passes_straight_through():
+    layer = layers.VectorQuantizer(7, 3, beta=0.0)
+    w = tensor(grid())
+    gradient = input_gradient(
+        lambda z: keras.ops.sum(w * layer(z)[0], axis=(1, 2, 3)), tensor(grid())
+    )
+    np.testing.assert_allclose(host(gradient), host(w), atol=1e-6)
+
+
+def test_evaluation_changes_no_state():
+    layer = layers.VectorQuantizer(7, 3, restart_below=0.5, kmeans_steps=3)
+    before = [host(w).copy() for w in layer.weights]
+    layer(tensor(grid()), training=False)
+    for old, new in zip(before, layer.weights, strict=True):
+        np.testing.assert_array_equal(old, host(new))
+
+
+def test_without_memory_an_update_is_a_step_of_kmeans():
+    layer = layers.VectorQuantizer(6, 3, ema_decay=0.0)
+    codebook = RNG.normal(size=(6, 3)).astype("float32")
+    codebook[5] = 100.0  # never the nearest
+    layer.codebook.assign(codebook)
+    z = grid(batch=8)
+    layer(tensor(z), training=True)
+    _, index = brute_force(z, codebook)
+    for k in range(5):
+        np.testing.assert_allclose(
+            host(layer.codebook)[k], z[index == k].mean(axis=0), rtol=1e-4
+        )
+    np.testing.assert_array_equal(host(layer.codebook)[5], codebook[5])
+    assert host(layer.counts).sum() == z[..., 0].size
+
+
+def test_averages_start_where_the_codes_are():
+    """N = 1, m = e: a code moves a little of the way towards its vectors."""
+    layer = layers.VectorQuantizer(2, 1, ema_decay=0.9)
+    layer.codebook.assign([[0.0], [10.0]])
+    layer.sums.assign([[0.0], [10.0]])
+    layer(tensor(np.full((1, 5, 1), 2.0)), training=True)
+    # N = 0.9 + 0.1 * 5, m = 0.9 * 0 + 0.1 * 10.
+    np.testing.assert_allclose(host(layer.codebook)[0], 1.0 / 1.4, rtol=1e-5)
+
+
+def test_unused_codes_stay_in_2000_steps():
+    layer = layers.VectorQuantizer(3, 1)
+    start = np.array([[0.0], [50.0], [-50.0]], "float32")
+    layer.codebook.assign(start)
+    layer.sums.assign(start)
+    z = tensor(np.full((1, 4, 1), 0.1))
+    for _ in range(2000 if keras.backend.backend() == "torch" else 200):
+        layer(z, training=True)
+    np.testing.assert_array_equal(host(layer.codebook)[1:], start[1:])
+
+
+def test_a_restarted_code_stays_where_it_was_put():
+    layer = layers.VectorQuantizer(2, 1, ema_decay=0.5, restart_below=0.6)
+    layer.codebook.assign([[0.0], [90.0]])
+    layer.sums.assign([[0.0], [90.0]])
+    z = tensor(np.full((1, 8, 1), 3.0))
+    layer(z, training=True)  # N of the second falls to 0.5: restarted at 3
+    np.testing.assert_allclose(host(layer.codebook)[1], 3.0, rtol=1e-6)
+    np.testing.assert_allclose(host(layer.counts)[1], 1.0)
+    np.testing.assert_allclose(host(layer.sums)[1], 3.0, rtol=1e-6)
+    layer(z, training=True)
+    np.testing.assert_allclose(host(layer.codebook)[1], 3.0, rtol=1e-6)
+
+
+def test_kmeans_places_the_codes_once():
+    centres = np.array([[0.0, 0], [9, 0], [0, 9], [9, 9]])
+    z = centres[np.arange(64) % 4] + 0.01 * RNG.normal(size=(64, 2))
+    layer = layers.VectorQuantizer(4, 2, kmeans_steps=5, ema_decay=0.99)
+    layer(tensor(z[None]), training=True)
+    found = host(layer.codebook)
+    found = found[np.lexsort(found.round().T)]
+    expected = centres[np.lexsort(centres.T)]
+    np.testing.assert_allclose(found, expected, atol=0.05)
+    layer(tensor(z[None] + 100), training=True)  # no second placing
+    assert np.abs(host(layer.codebook)).max() < 110
+    assert (np.abs(host(layer.codebook)) < 20).any(axis=1).sum() >= 3
+
+
+@pytest.mark.parametrize("levels", [(3,), (8, 5, 5), (4, 3)])
+def test_fsq_reaches_every_code_once(levels):
+    layer = layers.FiniteScalarQuantizer(levels)
+    axes = [np.linspace(-4, 4, 161)] * len(levels)
+    z = np.stack(np.meshgrid(*axes[:2]), -1).reshape(-1, min(2, len(levels)))
+    z = np.concatenate(
+        [z] + [RNG.normal(0, 3, (len(z), 1))] * (len(levels) - 2), 1
+    )
+    z = z[:, : len(levels)]
+    q, indices, _ = layer(tensor(z[None]))
+    codes = np.unique(host(indices))
+    assert len(codes) == np.prod(levels) == layer.num_codes
+    assert codes.min() == 0 and codes.max() == layer.num_codes - 1
+    every = np.arange(layer.num_codes, dtype="int32")[:, None]
+    vectors = host(layer.decode(keras.ops.convert_to_tensor(every)))
+    assert len(np.unique(vectors.round(5), axis=0)) == layer.num_codes
+    assert np.abs(vectors).max() <= 1
+    np.testing.assert_allclose(host(layer.decode(indices)), host(q), atol=1e-6)
+
+
+def test_fsq_rounds_with_the_gradient_of_tanh():
+    layer = layers.FiniteScalarQuantizer((5, 7))
+    z = grid(dim=2)
+    gradient = input_gradient(
+        lambda x: keras.ops.sum(layer(x)[0], axis=(1, 2, 3)), tensor(z)
+    )
+    half = np.array([4, 6]) * (1 + 1e-3) / 2
+    expected = (1 - np.tanh(z) ** 2) * half / np.array([2, 3])
+    np.testing.assert_allclose(host(gradient), expected, atol=1e-5)
+
+
+def residual():
+    quantizers = [
+        layers.VectorQuantizer(8, 3, kmeans_steps=5) for _ in range(3)
+    ]
+    return layers.ResidualQuantizer(quantizers)
+
+
+def test_residuals_add_up_and_shrink():
+    layer = residual()
+    z = grid(batch=16)
+    layer(tensor(z), training=True)
+    q, indices, _ = layer(tensor(z), training=False)
+    np.testing.assert_allclose(host(layer.decode(indices)), host(q), atol=1e-5)
+    assert host(indices).shape == (16, 5, 5, 3)
+    rest, norms = z, [np.square(z).sum()]
+    for i, quantizer in enumerate(layer.quantizers):
+        part = host(quantizer.decode(indices[..., i : i + 1]))
+        expected, _ = brute_force(rest, host(quantizer.codebook))
+        np.testing.assert_allclose(part, expected, atol=1e-6)
+        rest = rest - part
+        norms.append(np.square(rest).sum())
+    assert norms == sorted(norms, reverse=True)
+
+
+def test_the_commitment_of_every_level_reaches_the_encoder():
+    layer = residual()
+    z = grid()
+    layer(tensor(z), training=True)
+    gradient = input_gradient(
+        lambda x: keras.ops.reshape(layer(x)[2], (1,)), tensor(z)
+    )
+    _, indices, _ = layer(tensor(z), training=False)
+    rest, expected = z, 0
+    for i, quantizer in enumerate(layer.quantizers):
+        rest = rest - host(quantizer.decode(indices[..., i : i + 1]))
+        expected = expected + 2 * 0.25 * rest / len(z)
+    np.testing.assert_allclose(host(gradient), expected, atol=1e-5)
+
+
+def test_configuration():
+    for layer in (
+        layers.VectorQuantizer(7, 3, 0.5, 0.9, 0.1, 2),
+        layers.FiniteScalarQuantizer((3, 4)),
+        residual(),
+    ):
+        config = keras.saving.serialize_keras_object(layer)
+        copy = keras.saving.deserialize_keras_object(config)
+        assert copy.sizes == layer.sizes and copy.dim == layer.dim
+        assert len(copy.weights) == len(layer.weights)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: layers.VectorQuantizer(1, 3), "one code holds nothing"),
+        (lambda: layers.VectorQuantizer(4, 3, beta=-1), "`beta` must be"),
+        (lambda: layers.VectorQuantizer(4, 3, ema_decay=1.0), r"in \[0, 1\)"),
+        (
+            lambda: layers.VectorQuantizer(
+                4, 3, ema_decay=None, kmeans_steps=1
+            ),
+            "of an averaged codebook",
+        ),
+        (lambda: layers.FiniteScalarQuantizer((5, 2)), "at least 3"),
+        (
+            lambda: layers.ResidualQuantizer(
+                [layers.VectorQuantizer(4, d) for d in (2, 3)]
+            ),
+            "of one `dim`",
+        ),
+    ],
+)
+def test_bad_input(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
