@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 
 import keras_gen as kg
 from keras_gen.callbacks.stop_on_nan import not_finite
@@ -109,6 +110,11 @@ def _parser():
     generate.add_argument(
         "--seed", type=int, help="the same seed draws the same images"
     )
+    generate.add_argument(
+        "--label",
+        type=int,
+        help="class to draw, for conditional models (default: all in turn)",
+    )
     generate.set_defaults(run=_generate)
 
     evaluate = commands.add_parser(
@@ -181,8 +187,11 @@ def _train(args):
     _check_same_run(args, out)
     keras.utils.set_random_seed(args.seed)
     train, test = _load(args)
-    model = RECIPES[args.model](train.element_shape)
-    examples, *_ = (test or train)[0]
+    model = RECIPES[args.model](train.element_shape, train.num_classes)
+    examples = tuple(part[:50] for part in (test or train)[0])
+    options = {}
+    if model.num_classes is not None:
+        options["labels"] = np.arange(64) % model.num_classes
     history = model.fit(
         train,
         epochs=args.epochs,
@@ -190,7 +199,7 @@ def _train(args):
         callbacks=[
             _StopOnNaN(),
             kg.callbacks.ImageGrid(
-                out / "samples", reconstruct=examples[:50], gif=True
+                out / "samples", reconstruct=examples, gif=True, **options
             ),
             kg.callbacks.Checkpoint(checkpoints),
         ],
@@ -254,7 +263,11 @@ def _load(args):
 
 
 def _generate(args):
-    images = _model(args.path).generate(args.n, seed=args.seed)
+    model = _model(args.path)
+    labels = args.label
+    if labels is None and model.num_classes is not None:
+        labels = np.arange(args.n) % model.num_classes
+    images = model.generate(args.n, labels=labels, seed=args.seed)
     out = Path(args.out)
     make_folder(out.parent)
     save_grid(out, images)

@@ -2,28 +2,83 @@
 
 import keras
 
+from keras_gen import layers
 from keras_gen import losses
 from keras_gen import models
 from keras_gen import nets
 
+# Each takes the shape of an image and the number of classes, or None, and
+# returns a compiled model.
 
-def vae(shape):
-    """Return a compiled VAE for images of `shape`."""
+
+def _autoencoding(model, shape, outputs=1, num_classes=None, **arguments):
+    """Return a model between default encoder and decoder."""
     if min(shape[:2]) < 16:
-        encoder = nets.dense_encoder(shape, latent_dim=8, outputs=2)
-        decoder = nets.dense_decoder(shape, latent_dim=8)
-        likelihood = losses.Gaussian(sigma=0.35)
+        encoder, decoder = nets.dense_encoder, nets.dense_decoder
+        options = {"latent_dim": 8, "num_classes": num_classes}
     else:
-        encoder = nets.conv_encoder(shape, latent_dim=16, outputs=2)
-        decoder = nets.conv_decoder(shape, latent_dim=16)
-        likelihood = losses.Bernoulli()
-    model = models.VAE(encoder, decoder, likelihood=likelihood)
+        encoder, decoder = nets.conv_encoder, nets.conv_decoder
+        options = {"latent_dim": 16, "num_classes": num_classes}
+    if num_classes is not None:
+        arguments["prior"] = nets.label_prior(**options)
+    model = model(
+        encoder(shape, outputs=outputs, **options),
+        decoder(shape, **options),
+        **arguments,
+    )
     model.compile(keras.optimizers.Adam(1e-3))
     return model
 
 
-def gan(shape):
-    """Return a compiled GAN for images of `shape`."""
+def _likelihood(shape):
+    # Digits of 8x8 pixels are grey rather than black and white.
+    if min(shape[:2]) < 16 or shape[-1] == 3:
+        return losses.Gaussian(sigma=0.35)
+    return losses.Bernoulli()
+
+
+def _vae(shape, num_classes):
+    return _autoencoding(models.VAE, shape, 2, likelihood=_likelihood(shape))
+
+
+def _iwae(shape, num_classes):
+    return _autoencoding(models.IWAE, shape, 2, likelihood=_likelihood(shape))
+
+
+def _conditional_vae(shape, num_classes):
+    if num_classes is None:
+        raise ValueError(
+            "A conditional model needs a data set with labels, such as digits "
+            "or a folder of pictures with a sub-folder for each class."
+        )
+    return _autoencoding(
+        models.ConditionalVAE,
+        shape,
+        2,
+        num_classes,
+        likelihood=_likelihood(shape),
+    )
+
+
+def _autoencoder(shape, num_classes):
+    return _autoencoding(models.Autoencoder, shape)
+
+
+def _denoising_autoencoder(shape, num_classes):
+    return _autoencoding(
+        models.DenoisingAutoencoder,
+        shape,
+        corruption=layers.GaussianCorruption(0.5),
+    )
+
+
+def _sparse_autoencoder(shape, num_classes):
+    return _autoencoding(
+        models.SparseAutoencoder, shape, penalty=losses.L1Sparsity(0.1)
+    )
+
+
+def _gan(shape, num_classes):
     if min(shape[:2]) < 16:
         generator = nets.dense_generator(shape, latent_dim=32)
         discriminator = nets.dense_discriminator(shape)
@@ -35,4 +90,12 @@ def gan(shape):
     return model
 
 
-RECIPES = {"vae": vae, "gan": gan}
+RECIPES = {
+    "autoencoder": _autoencoder,
+    "denoising_autoencoder": _denoising_autoencoder,
+    "sparse_autoencoder": _sparse_autoencoder,
+    "vae": _vae,
+    "iwae": _iwae,
+    "conditional_vae": _conditional_vae,
+    "gan": _gan,
+}

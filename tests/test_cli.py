@@ -60,7 +60,7 @@ def test_errors_are_one_line(arguments, message, tmp_path, capsys):
 def test_divergence_is_an_error_and_leaves_no_model(
     tmp_path, capsys, monkeypatch
 ):
-    def diverging(shape):
+    def diverging(shape, num_classes):
         model = CASES["vae"]()
         model.compile(keras.optimizers.SGD(1e30))
         return model
@@ -121,3 +121,25 @@ def test_evaluate_on_pictures_of_a_size(tmp_path, capsys):
     # Beside the preset, which another save may replace.
     assert (tmp_path / "preset_report" / "report.md").exists()
     assert len(list((tmp_path / "preset").iterdir())) == 2
+
+
+def test_generate_of_a_class(tmp_path):
+    CASES["conditional_vae"]().save_to_preset(tmp_path / "preset")
+    pictures = []
+    for i, more in enumerate([[], ["--label", "1"], ["--label", "2"]]):
+        picture = str(tmp_path / f"{i}.png")
+        arguments = ["generate", str(tmp_path / "preset"), "-n", "4"]
+        arguments += ["--seed", "0", "--out", picture, *more]
+        assert main(arguments) == 0
+        pictures.append(np.asarray(Image.open(picture)).tobytes())
+    assert len(set(pictures)) == 3
+
+
+def test_conditional_model_without_labels(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(7):
+        Image.new("RGB", (16, 16)).save(folder / f"{i}.png")
+    train = ["train", "conditional_vae", "--dataset", str(folder)]
+    assert main([*train, "--out", str(tmp_path / "run")]) == 2
+    assert "needs a data set with labels" in capsys.readouterr().err

@@ -19,10 +19,10 @@ class ImageGrid(keras.callbacks.Callback):
         num_images: Integer, images in the grid.
         every: Integer, epochs between grids.
         seed: Integer, passed to `generate`.
-        reconstruct: Array of images `(n, height, width, channels)` in [-1, 1]
-            or None. If given, and the model has `reconstruct`, the pictures
-            `reconstructions-0001.png` show them in the odd rows, and what the
-            model makes of them below.
+        reconstruct: Array of images `(n, height, width, channels)` in [-1, 1],
+            or tuple of it and labels, or None. If given, and the model has
+            `reconstruct`, the pictures `reconstructions-0001.png` show them in
+            the odd rows, and what the model makes of them below.
         gif: Bool, whether to join the grids into `samples.gif` when training
             ends.
         use_ema: Bool, whether to draw with averaged weights; None for "if the
@@ -64,9 +64,14 @@ class ImageGrid(keras.callbacks.Callback):
         )
         save_grid(self.folder / f"samples-{epoch + 1:04d}.png", images)
         if self.reconstruct is not None and hasattr(self.model, "reconstruct"):
-            originals = np.asarray(self.reconstruct)
+            originals, options = self.reconstruct, {}
+            if isinstance(originals, tuple):
+                originals, *labels = originals
+                if labels and self.model.num_classes is not None:
+                    options["labels"] = labels[0]
+            originals = np.asarray(originals)
             copies = self.model.reconstruct(
-                originals, use_ema=self.arguments["use_ema"]
+                originals, use_ema=self.arguments["use_ema"], **options
             )
             columns = min(len(originals), 10)
             rows = []

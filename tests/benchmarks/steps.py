@@ -41,8 +41,8 @@ def measure(name, seconds, repetitions):
     """Return steps an epoch, images per second a side, ratio quartiles."""
     rng = np.random.default_rng(0)
     batch = rng.uniform(-1, 1, (BATCH, 28, 28, 1)).astype("float32")
-    model = RECIPES[name]((28, 28, 1))
-    run_by_hand = getattr(by_hand, name)(RECIPES[name]((28, 28, 1)))
+    model = RECIPES[name]((28, 28, 1), None)
+    run_by_hand = getattr(by_hand, name)(RECIPES[name]((28, 28, 1), None))
 
     def fit(batches):
         model.fit(Batches(batches), verbose=0, shuffle=False)
