@@ -133,3 +133,24 @@ def check_labels(labels, n, num_classes):
             f"[{array.min()}, {array.max()}]"
         )
     return np.broadcast_to(array, (n,)).astype("int32")
+
+
+def check_codes(codes, shape, sizes, name):
+    """Raise unless `codes` are integers of a codebook, in a batch of grids.
+
+    Args:
+        codes: Array.
+        shape: Tuple (height, width, codebooks), the shape of one grid.
+        sizes: Tuple of integers, the codes in each codebook.
+        name: String for the message.
+    """
+    if codes.dtype.kind not in "iu" or codes.shape[1:] != tuple(shape):
+        raise ValueError(
+            f"`{name}` expects integers of shape {(None, *shape)}. Received: "
+            f"dtype={codes.dtype}, shape={codes.shape}"
+        )
+    if codes.size and (codes.min() < 0 or (codes >= np.array(sizes)).any()):
+        raise ValueError(
+            f"`{name}` expects codes in [0, {max(sizes)}). Received values in "
+            f"[{codes.min()}, {codes.max()}]"
+        )

@@ -56,6 +56,24 @@ def _autoencoder(model=kg.models.Autoencoder, activation=None, **arguments):
     return _compiled(model(encoder, decoder, **arguments))
 
 
+def _autoregressive():
+    network = kg.nets.pixel_cnn((2, 2), 5, filters=4, blocks=1, num_classes=10)
+    return _compiled(kg.models.Autoregressive(network, ema_decay=0.9))
+
+
+def _vqvae(quantizer):
+    prior = kg.nets.pixel_cnn((2, 2), quantizer.num_codes, 4, blocks=1)
+    nets = {"filters": (4, 4), "residual_blocks": 1, "residual_filters": 4}
+    return _compiled(
+        kg.models.VQVAE(
+            kg.nets.grid_encoder(SHAPE, quantizer.dim, **nets),
+            kg.nets.grid_decoder(SHAPE, quantizer.dim, **nets),
+            quantizer,
+            prior=kg.models.Autoregressive(prior),
+        )
+    )
+
+
 def _gan(**arguments):
     model = kg.models.GAN(
         kg.nets.dense_generator(SHAPE, latent_dim=3, units=(16,)),
@@ -110,6 +128,10 @@ CASES = {
     ),
     "iwae": _iwae,
     "conditional_vae": _conditional_vae,
+    "vqvae": lambda: _vqvae(
+        kg.layers.VectorQuantizer(5, 2, restart_below=0.1, kmeans_steps=2)
+    ),
+    "autoregressive": _autoregressive,
     "gan": _gan,
     "gan_conv": _conv_gan,
 }

@@ -101,11 +101,12 @@ def _curve(name):
 def _train(folder):
     import keras_gen as kg
     from tests.cases import CASES
+    from tests.checks import suited
 
     data = kg.data.load("digits")
     for name, make in CASES.items():
         model = make()
-        model.fit(data, epochs=2, verbose=0)
+        model.fit(suited(model, data), epochs=2, verbose=0)
         model.save_to_preset(Path(folder) / name)
 
 

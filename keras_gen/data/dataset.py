@@ -19,7 +19,8 @@ class ImageDataset(keras.utils.PyDataset):
     Args:
         images: uint8 array, scaled batch by batch, or floating array already
             in [-1, 1]; shape `(n, height, width, channels)` for images, or
-            any `(n, ...)`.
+            any `(n, ...)`. Other integers, such as grids of codes, are served
+            as they are.
         labels: Integer array `(n,)`, or None.
         batch_size: Integer of at least 1. The last batch may be smaller.
         shuffle: Bool.
@@ -87,5 +88,6 @@ class ImageDataset(keras.utils.PyDataset):
         x = self.images[rows]
         if x.dtype == np.uint8:
             x = x.astype("float32") / 127.5 - 1.0
-        x = x.astype("float32", copy=False)
+        if x.dtype.kind == "f":
+            x = x.astype("float32", copy=False)
         return (x,) if self.labels is None else (x, self.labels[rows])

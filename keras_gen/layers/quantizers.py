@@ -124,7 +124,8 @@ class VectorQuantizer(keras.layers.Layer):
                 name="sums",
                 **state,
             )
-            self.sums.assign(self.codebook)
+            # A copy: JAX deletes the buffers of variables it donates.
+            self.sums.assign(ops.copy(self.codebook))
             self.placed = self.add_weight(
                 shape=(), initializer="zeros", name="placed", **state
             )
@@ -162,7 +163,8 @@ class VectorQuantizer(keras.layers.Layer):
         sums = g * self.sums + (1.0 - g) * ops.matmul(ops.transpose(hits), flat)
         mean = sums / ops.maximum(counts, 1e-12)[:, None]
         # Codes that nothing chose stay where they are.
-        codebook = ops.where((n > 0)[:, None], mean, self.codebook)
+        codebook = ops.convert_to_tensor(self.codebook)
+        codebook = ops.where((n > 0)[:, None], mean, codebook)
         if self.restart_below:
             dead = counts < self.restart_below
             rows = keras.random.randint(
@@ -197,12 +199,11 @@ class VectorQuantizer(keras.layers.Layer):
                 codes = ops.where(n_k > 0, means / ops.maximum(n_k, 1.0), codes)
             return codes
 
-        codes = ops.cond(
-            first, kmeans, lambda: ops.convert_to_tensor(self.codebook)
-        )
-        self.sums.assign(
-            ops.where(first, codes * self.counts[:, None], self.sums)
-        )
+        # Tensors, not variables: JAX's `where` takes no other.
+        codebook = ops.convert_to_tensor(self.codebook)
+        sums = ops.convert_to_tensor(self.sums)
+        codes = ops.cond(first, kmeans, lambda: codebook)
+        self.sums.assign(ops.where(first, codes * self.counts[:, None], sums))
         self.codebook.assign(codes)
         self.placed.assign(1.0)
 

@@ -1,18 +1,22 @@
 """One method per file."""
 
 from keras_gen.models.autoencoder import Autoencoder
+from keras_gen.models.autoregressive import Autoregressive
 from keras_gen.models.conditional_vae import ConditionalVAE
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_gen.models.gan import GAN
 from keras_gen.models.iwae import IWAE
 from keras_gen.models.sparse_autoencoder import SparseAutoencoder
 from keras_gen.models.vae import VAE
+from keras_gen.models.vqvae import VQVAE
 
 __all__ = [
     "GAN",
     "IWAE",
     "VAE",
+    "VQVAE",
     "Autoencoder",
+    "Autoregressive",
     "ConditionalVAE",
     "DenoisingAutoencoder",
     "SparseAutoencoder",

@@ -4,11 +4,14 @@ from keras_gen.nets.conv import conv_decoder
 from keras_gen.nets.conv import conv_discriminator
 from keras_gen.nets.conv import conv_encoder
 from keras_gen.nets.conv import conv_generator
+from keras_gen.nets.conv import grid_decoder
+from keras_gen.nets.conv import grid_encoder
 from keras_gen.nets.dense import dense_decoder
 from keras_gen.nets.dense import dense_discriminator
 from keras_gen.nets.dense import dense_encoder
 from keras_gen.nets.dense import dense_generator
 from keras_gen.nets.dense import label_prior
+from keras_gen.nets.pixel_cnn import pixel_cnn
 
 __all__ = [
     "conv_decoder",
@@ -19,5 +22,8 @@ __all__ = [
     "dense_discriminator",
     "dense_encoder",
     "dense_generator",
+    "grid_decoder",
+    "grid_encoder",
     "label_prior",
+    "pixel_cnn",
 ]

@@ -132,3 +132,69 @@ def conv_discriminator(image_shape, filters=(64, 128)):
         x = layers.LeakyReLU(negative_slope=0.2)(x)
     x = layers.Flatten()(x)
     return keras.Model(inputs, layers.Dense(1)(x))
+
+
+def grid_encoder(
+    image_shape, dim, filters=(64, 128), residual_blocks=2, residual_filters=32
+):
+    """Build an encoder to a grid of vectors, for quantizers.
+
+    Args:
+        image_shape: Tuple (height, width, channels); height and width must
+            be divisible by 2 as often as there are `filters`.
+        dim: Integer, the length of a vector.
+        filters: Tuple of integers, the channels of each level.
+        residual_blocks: Integer, blocks at the coarsest resolution.
+        residual_filters: Integer, the narrow channels inside a block.
+
+    Returns:
+        `keras.Model` from `(batch, *image_shape)` to `(batch, height / 2^l,
+        width / 2^l, dim)` for l levels.
+    """
+    _coarsest(image_shape, len(filters))
+    inputs = x = keras.Input(image_shape)
+    for channels in filters:
+        x = layers.Conv2D(
+            channels, 4, strides=2, padding="same", activation="relu"
+        )(x)
+    x = layers.Conv2D(filters[-1], 3, padding="same")(x)
+    x = _residual(x, residual_blocks, residual_filters)
+    return keras.Model(inputs, layers.Conv2D(dim, 1)(x))
+
+
+def grid_decoder(
+    image_shape, dim, filters=(128, 64), residual_blocks=2, residual_filters=32
+):
+    """Build a decoder of a grid of vectors.
+
+    Args:
+        image_shape: Tuple (height, width, channels); height and width must
+            be divisible by 2 as often as there are `filters`.
+        dim: Integer, the length of a vector.
+        filters: Tuple of integers, the channels of each level.
+        residual_blocks: Integer, blocks at the coarsest resolution.
+        residual_filters: Integer, the narrow channels inside a block.
+
+    Returns:
+        `keras.Model` from `(batch, height / 2^l, width / 2^l, dim)` for l
+        levels to `(batch, *image_shape)`, linear.
+    """
+    height, width = _coarsest(image_shape, len(filters))
+    inputs = keras.Input((height, width, dim))
+    x = layers.Conv2D(filters[0], 3, padding="same")(inputs)
+    x = _residual(x, residual_blocks, residual_filters)
+    for channels in filters[1:]:
+        x = layers.Conv2DTranspose(
+            channels, 4, strides=2, padding="same", activation="relu"
+        )(x)
+    x = layers.Conv2DTranspose(image_shape[-1], 4, strides=2, padding="same")(x)
+    return keras.Model(inputs, x)
+
+
+def _residual(x, blocks, narrow):
+    for _ in range(blocks):
+        y = layers.Conv2D(narrow, 3, padding="same", activation="relu")(
+            layers.ReLU()(x)
+        )
+        x = layers.Add()([x, layers.Conv2D(x.shape[-1], 1)(y)])
+    return layers.ReLU()(x)

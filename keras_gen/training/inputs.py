@@ -35,12 +35,15 @@ def check_first_batch(model, x, y=None):
     else:  # A generator: looking at it would use up a batch.
         return
     batch = ops.convert_to_numpy(batch)
-    checks.check_batch(batch, model.data_shape, name)
+    if model.data_dtype == "int32":
+        checks.check_codes(batch, model.data_shape, (model.num_codes,), name)
+    else:
+        checks.check_batch(batch, model.data_shape, name)
     if model.num_classes is not None:
         if y is not None:
             y = ops.convert_to_numpy(y)[: len(batch)]
         checks.check_labels(y, len(batch), model.num_classes)
-    if len(model.data_shape) == 3:
+    if len(model.data_shape) == 3 and model.data_dtype == "float32":
         checks.check_range(batch, name)
         if batch.min() >= 0 and batch.max() > 0.5:
             warnings.warn(

@@ -44,12 +44,15 @@ class GenerativeModel(keras.Model):
             images, channels last, in [-1, 1].
         noise_shape: Tuple, the shape of the noise one sample starts from.
         num_classes: Integer if `generate` takes labels, otherwise None.
+        data_dtype: String, `"float32"`, or `"int32"` for grids of codes, of
+            which the model then knows `num_codes`.
     """
 
     networks = ()
     data_shape = None
     noise_shape = None
     num_classes = None
+    data_dtype = "float32"
 
     def __init__(self, logs, **kwargs):
         super().__init__(**kwargs)
@@ -256,8 +259,9 @@ class GenerativeModel(keras.Model):
             raise ValueError(
                 f"`{type(self).__name__}` does not support `sample_weight`."
             )
-        checks.check_batch(x, self.data_shape, type(self).__name__)
-        x = ops.cast(ops.convert_to_tensor(x), "float32")
+        if self.data_dtype == "float32":
+            checks.check_batch(x, self.data_shape, type(self).__name__)
+        x = ops.cast(ops.convert_to_tensor(x), self.data_dtype)
         return x, None if y is None else ops.convert_to_tensor(y)
 
     def _report(self, logs, x):

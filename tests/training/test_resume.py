@@ -10,6 +10,7 @@ import pytest
 import keras_gen as kg
 from tests.cases import CASES
 from tests.checks import state
+from tests.checks import suited
 from tests.conftest import host
 
 
@@ -17,6 +18,7 @@ def train(name, data, folder, epochs):
     """Train one case with checkpoints; return its state and history."""
     keras.utils.set_random_seed(5)
     model = CASES[name]()
+    data = suited(model, data)
     data.set_epoch(0)
     history = model.fit(
         data,

@@ -1,0 +1,158 @@
+"""Autoregressive model of grids of codes."""
+
+import keras
+import numpy as np
+from keras import ops
+from scipy.special import ndtr
+
+from keras_gen import checks
+from keras_gen.training import GenerativeModel
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class Autoregressive(GenerativeModel):
+    """Draw a grid of codes one by one, each given those before.
+
+        L = -ln p(x | y) = -sum_i ln p(x_i | x_1, ..., x_{i-1}, y)
+
+    in nats, a sum over the grid and a mean over the batch. The network
+    returns the logits of all codes at once, those of code i from the codes
+    before it in reading order only: `keras_gen.nets.pixel_cnn`.
+
+    A sample inverts the distribution of each code at a uniform number from
+    its starting noise, so that it depends on seed and weights alone. The loop
+    over the grid is compiled as one program where the backend can.
+
+    Args:
+        network: `keras.Model` from int32 grids `(batch, height, width, 1)`,
+            for conditional models also one-hot labels `(batch, num_classes)`,
+            to logits `(batch, height, width, num_codes)`.
+        ema_decay: Float in [0, 1) to sample with averaged weights, or None.
+
+    Raises:
+        ValueError: If the network is not of this kind.
+
+    Reference:
+        van den Oord et al., Pixel Recurrent Neural Networks, 2016,
+        arXiv:1601.06759, and Conditional Image Generation with PixelCNN
+        Decoders, 2016, arXiv:1606.05328.
+    """
+
+    data_dtype = "int32"
+
+    def __init__(self, network, ema_decay=None, **kwargs):
+        num_inputs = len(getattr(network, "inputs", None) or [None])
+        checks.check_network(network, "network", num_inputs=num_inputs)
+        super().__init__(logs=("loss", "nats_per_code"), **kwargs)
+        grid, logits = network.inputs[0].shape, network.outputs[0].shape
+        if (
+            num_inputs > 2
+            or len(grid) != 4
+            or grid[-1] != 1
+            or logits[1:3] != grid[1:3]
+        ):
+            raise ValueError(
+                "`network` must turn grids (batch, height, width, 1), and at "
+                "most labels, into logits (batch, height, width, num_codes). "
+                f"Received: inputs {[i.shape for i in network.inputs]}, "
+                f"output {logits}"
+            )
+        self.network = network
+        if num_inputs == 2:
+            self.num_classes = network.inputs[1].shape[-1]
+        self.num_codes = logits[-1]
+        self.data_shape = tuple(grid[1:])
+        self.noise_shape = self.data_shape
+        self.average_weights(ema_decay, "network")
+        # Past Keras's tracking: a sampler holds no weights of its own.
+        object.__setattr__(self, "_samplers", {})
+
+    def objective(self, x, y, training):
+        """Return the loss."""
+        inputs = x if self.num_classes is None else [x, self.one_hot_batch(y)]
+        logits = ops.cast(self.network(inputs, training=training), "float32")
+        nll = keras.losses.sparse_categorical_crossentropy(
+            x[..., 0], logits, from_logits=True
+        )
+        loss = ops.mean(ops.sum(nll, axis=(1, 2)))
+        return {"loss": loss, "nats_per_code": ops.mean(nll)}
+
+    def training_step(self, x, y=None):
+        return self.minimize(lambda: self.objective(x, y, training=True))
+
+    def evaluation_step(self, x, y=None):
+        return self.objective(x, y, training=False)
+
+    def log_likelihood(self, x, labels=None, batch_size=None, use_ema=None):
+        """Return ln p(x) of each grid, exactly.
+
+        Args:
+            x: Integer array `(n, height, width, 1)`.
+            labels: Integer array `(n,)` or integer, for conditional models.
+            batch_size: Integer, how many to compute at once.
+            use_ema: Bool, whether to use averaged weights; None for "if the
+                model keeps any".
+
+        Returns:
+            float64 array `(n,)`, in nats.
+        """
+        x = np.asarray(x)
+        name = "Autoregressive.log_likelihood"
+        checks.check_codes(x, self.data_shape, (self.num_codes,), name)
+        inputs = self._inputs(x.astype("int32"), labels)
+        network = self.sampling_network("network", use_ema)
+        logits = self.run_network(network, inputs, batch_size).astype("float64")
+        logits -= logits.max(axis=-1, keepdims=True)
+        log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        return np.take_along_axis(log_p, x, axis=-1).sum(axis=(1, 2, 3))
+
+    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
+        network = self.sampling_network("network", use_ema)
+        if id(network) not in self._samplers:
+            self._samplers[id(network)] = CodeSampler(network)
+        # Uniform numbers: the normal distribution function of the noise.
+        u = ndtr(np.asarray(noise, "float64"))[..., 0].astype("float32")
+        u = u.reshape(len(u), -1)
+        codes = self.run_network(
+            self._samplers[id(network)], self._inputs(u, labels), batch_size
+        )
+        return codes.reshape(-1, *self.data_shape).astype("int32")
+
+    def _inputs(self, x, labels):
+        hot = self.one_hot(labels, len(x))
+        return x if hot is None else [x, hot]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "ema_decay": self.ema_decay,
+        }
+
+
+class CodeSampler(keras.Model):
+    """The loop over the grid as a model, so that `predict` compiles it."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def call(self, inputs):
+        network = self.network
+        u, *labels = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        height, width = network.inputs[0].shape[1:3]
+        positions = ops.arange(height * width)
+
+        def step(i, codes):
+            grid = ops.reshape(codes, (-1, height, width, 1))
+            logits = network([grid, *labels] if labels else grid)
+            logits = ops.reshape(logits, (-1, height * width, logits.shape[-1]))
+            p = ops.softmax(ops.cast(ops.take(logits, i, axis=1), "float32"))
+            below = ops.cumsum(p, axis=-1) < ops.take(u, i, axis=1)[:, None]
+            # Rounding may leave the last sum below 1.
+            drawn = ops.sum(ops.cast(below, "int32"), axis=-1)
+            drawn = ops.minimum(drawn, p.shape[-1] - 1)
+            return ops.where(positions == i, drawn[:, None], codes)
+
+        start = ops.cast(ops.zeros_like(u), "int32")
+        return ops.fori_loop(0, height * width, step, start)

@@ -1,0 +1,101 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_gen as kg
+from tests.conftest import host
+
+EVERY = np.array(list(np.ndindex(2, 2, 2, 2)), "int32").reshape(16, 2, 2, 1)
+
+
+def binary_model(**options):
+    """A model of 2x2 binary grids with weights away from uniform."""
+    keras.utils.set_random_seed(4)
+    network = kg.nets.pixel_cnn((2, 2), 2, filters=4, blocks=1, **options)
+    rng = np.random.default_rng(0)
+    network.set_weights(
+        [0.7 * rng.normal(size=w.shape) for w in network.get_weights()]
+    )
+    return kg.models.Autoregressive(network)
+
+
+def test_logits_see_all_codes_before_and_none_after():
+    network = kg.nets.pixel_cnn((4, 5), 3, filters=8, blocks=3)
+    rng = np.random.default_rng(0)
+    network.set_weights(
+        [w + 0.1 * rng.normal(size=w.shape) for w in network.get_weights()]
+    )
+    x = rng.integers(0, 3, (1, 4, 5, 1)).astype("int32")
+    changed = np.repeat(x, 20, axis=0)
+    for j in range(20):
+        changed[j].flat[j] = (changed[j].flat[j] + 1) % 3
+    before = network.predict(x, verbose=0).reshape(1, 20, 3)
+    after = network.predict(changed, verbose=0).reshape(20, 20, 3)
+    moved = np.abs(after - before).max(axis=-1)  # (changed j, logits i)
+    later = np.triu(np.ones((20, 20), bool), 1)  # i > j
+    assert (moved[~later] < 1e-6).all()
+    assert (moved[later] > 1e-6).all()
+
+
+@pytest.mark.parametrize("labels", [None, 1])
+def test_probabilities_of_all_grids_sum_to_one(labels):
+    model = binary_model(num_classes=None if labels is None else 3)
+    log_p = model.log_likelihood(EVERY, labels)
+    assert np.exp(log_p).sum() == pytest.approx(1, abs=1e-5)
+    assert np.exp(log_p).std() > 0.02
+
+
+def test_samples_follow_the_probabilities():
+    model = binary_model()
+    p = np.exp(model.log_likelihood(EVERY))
+    samples = model.generate(8000, seed=0, batch_size=8000)
+    index = samples.reshape(-1, 4) @ [8, 4, 2, 1]
+    found = np.bincount(index, minlength=16) / 8000
+    assert (np.abs(found - p) < 5 * np.sqrt(p * (1 - p) / 8000)).all()
+
+
+def test_samples_follow_the_weights_after_training():
+    """The compiled loop keeps no old weights."""
+    model = binary_model()
+    before = model.generate(64, seed=0)
+    model.network.set_weights([-2 * w for w in model.network.get_weights()])
+    after = model.generate(64, seed=0)
+    fresh = kg.models.Autoregressive(model.network).generate(64, seed=0)
+    assert not np.array_equal(before, after)
+    np.testing.assert_array_equal(after, fresh)
+
+
+def test_the_loss_is_the_negative_log_likelihood():
+    model = binary_model(num_classes=3)
+    y = np.arange(16) % 3
+    x = keras.ops.convert_to_tensor(EVERY)
+    logs = model.objective(x, y, training=False)
+    expected = -model.log_likelihood(EVERY, y).mean()
+    np.testing.assert_allclose(host(logs["loss"]), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        host(logs["nats_per_code"]), expected / 4, rtol=1e-5
+    )
+
+
+def test_uniform_logits_cost_ln_k_a_code():
+    network = kg.nets.pixel_cnn((2, 2), 7, filters=4, blocks=1)
+    network.set_weights([0 * w for w in network.get_weights()])
+    model = kg.models.Autoregressive(network)
+    np.testing.assert_allclose(
+        model.log_likelihood(EVERY), -4 * np.log(7), rtol=1e-6
+    )
+
+
+def test_bad_input():
+    model = binary_model()
+    model.compile("adam")
+    with pytest.raises(ValueError, match=r"codes in \[0, 2\).*\[0, 2\]"):
+        model.fit(EVERY * 2, verbose=0)
+    with pytest.raises(ValueError, match="integers of shape"):
+        model.fit(EVERY.astype("float32"), verbose=0)
+    with pytest.raises(ValueError, match="integers of shape"):
+        model.log_likelihood(EVERY[:, :1])
+    with pytest.raises(ValueError, match="must turn grids"):
+        kg.models.Autoregressive(kg.nets.dense_decoder((2, 2, 1), 3))
+    with pytest.raises(ValueError, match="`mask` must be 'A', 'B' or 'above'"):
+        kg.layers.MaskedConv2D(3, 3, mask="C")
