@@ -231,7 +231,7 @@ class Evaluation:
             if key in generate_arguments
         }
         if getattr(model, "num_classes", None) is not None:
-            if reference.train_labels is None:
+            if reference.train_labels is None or reference.test_labels is None:
                 raise ValueError(
                     f"The model is conditional, and the data set "
                     f"{reference.dataset!r} has no labels to ask it for."

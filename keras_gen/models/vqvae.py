@@ -149,9 +149,13 @@ class VQVAE(GenerativeModel):
         outputs = self.run_network(self.decoder, q, batch_size)
         return ops.convert_to_numpy(self.likelihood.mean(outputs))
 
-    def reconstruct(self, x, batch_size=None, use_ema=None):
-        """Return images `x` after encoding and decoding them."""
-        del use_ema  # no average is kept
+    def reconstruct(self, x, labels=None, batch_size=None, use_ema=None):
+        """Return images `x` after encoding and decoding them.
+
+        Labels are the prior's business, and no average is kept: `labels` and
+        `use_ema` change nothing.
+        """
+        del labels, use_ema
         return self.decode(self.encode(x, batch_size), batch_size)
 
     def attach_prior(self, prior):

@@ -247,6 +247,21 @@ def test_a_conditional_model_reconstructs_with_labels():
     assert "class_accuracy_digits_lenet64_v1_299" in values
 
 
+def test_a_model_of_codes_with_a_conditional_prior():
+    quantizer = kg.layers.VectorQuantizer(6, 2)
+    nets = {"filters": (4, 4), "residual_blocks": 1, "residual_filters": 4}
+    network = kg.nets.pixel_cnn((2, 2), 6, 4, blocks=1, num_classes=10)
+    model = kg.models.VQVAE(
+        kg.nets.grid_encoder((8, 8, 1), 2, **nets),
+        kg.nets.grid_decoder((8, 8, 1), 2, **nets),
+        quantizer,
+        prior=kg.models.Autoregressive(network),
+    )
+    values = evaluate(model, "digits", 40, repeats=1)
+    assert "psnr_digits_test_40" in values
+    assert "class_accuracy_digits_lenet64_v1_40" in values
+
+
 def test_no_classifier_is_tested_on_what_it_learnt():
     keys = evaluate(Conditional(), "digits", 50, metrics="cas", repeats=1)
     assert {key.partition("/")[0] for key in keys} == {
