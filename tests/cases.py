@@ -121,10 +121,10 @@ CASES = {
         kg.models.SparseAutoencoder, "sigmoid", penalty=kg.losses.KLSparsity()
     ),
     "vae": _vae,
-    "vae_gaussian": lambda: _vae(likelihood="gaussian", ema_decay=0.9),
     "vae_warmup": lambda: _vae(
         likelihood=kg.losses.Gaussian("learned"),
         beta=kg.losses.LinearWarmup(5),
+        ema_decay=0.9,
     ),
     "iwae": _iwae,
     "conditional_vae": _conditional_vae,

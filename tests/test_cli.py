@@ -9,6 +9,13 @@ from tests.cases import CASES
 
 
 @pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3)])
+def test_every_recipe_draws_images_of_its_shape(name, shape):
+    model = RECIPES[name](shape, 3)
+    assert model.compiled and model.data_shape == shape
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "conditional_vae", "gan"])
 def test_train_resume_and_generate(name, tmp_path, capsys):
     out = str(tmp_path / "run")
     train = ["train", name, "--batch-size", "512", "--out", out]

@@ -121,7 +121,7 @@ def test_none_intact_is_an_error(digits, tmp_path):
 def test_another_model_or_optimizer_is_refused(digits, tmp_path):
     fit("vae", digits, tmp_path, epochs=1)
     with pytest.raises(ValueError, match="belongs to another model"):
-        fit("vae_gaussian", digits, tmp_path, epochs=2)
+        fit("vae_warmup", digits, tmp_path, epochs=2)
     model = CASES["vae"]()
     model.compile(keras.optimizers.Adam(0.5))
     with pytest.raises(ValueError, match="belongs to another optimizer"):

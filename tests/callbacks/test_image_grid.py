@@ -8,7 +8,7 @@ from tests.cases import CASES
 
 
 def test_writes_samples_reconstructions_and_animation(digits, tmp_path):
-    model = CASES["vae_gaussian"]()
+    model = CASES["vae_warmup"]()
     x, _ = digits[0]
     grid = kg.callbacks.ImageGrid(
         tmp_path, num_images=9, every=2, reconstruct=x[:10], gif=True
