@@ -5,7 +5,6 @@ import numpy as np
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("keras_gen")
 class CodeDistribution(keras.layers.Layer):
     """Follow mean and covariance of the codes during training.
 

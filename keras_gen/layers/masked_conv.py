@@ -36,19 +36,11 @@ class MaskedConv2D(keras.layers.Conv2D):
             pattern[height // 2, : width // 2 + (mask == "B")] = 1.0
         self._pattern = pattern
 
-    def call(self, x):
+    def convolution_op(self, inputs, kernel):
         # In the product: assigning to the kernel would be undone by the
         # optimizer's momentum.
-        kernel = self.kernel * ops.cast(self._pattern, self.kernel.dtype)
-        y = ops.conv(
-            x,
-            ops.cast(kernel, self.compute_dtype),
-            strides=list(self.strides),
-            padding="same",
-        )
-        if self.use_bias:
-            y = y + ops.cast(self.bias, y.dtype)
-        return self.activation(y) if self.activation is not None else y
+        pattern = ops.cast(self._pattern, self.compute_dtype)
+        return super().convolution_op(inputs, kernel * pattern)
 
     def get_config(self):
         config = super().get_config()

@@ -72,9 +72,11 @@ class VectorQuantizer(keras.layers.Layer):
         ema_decay=0.99,
         restart_below=0.0,
         kmeans_steps=0,
+        dtype="float32",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # Keras would round inputs and codes to the policy's precision.
+        super().__init__(dtype=dtype, **kwargs)
         if checks.check_positive_integer(num_codes, "num_codes") < 2:
             raise ValueError(
                 "`num_codes` must be at least 2: one code holds nothing. "
@@ -251,8 +253,8 @@ class FiniteScalarQuantizer(keras.layers.Layer):
 
     num_codebooks = 1
 
-    def __init__(self, levels=(8, 5, 5), **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, levels=(8, 5, 5), dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
         levels = tuple(int(level) for level in levels)
         if not levels or min(levels) < 3:
             raise ValueError(
@@ -318,8 +320,8 @@ class ResidualQuantizer(keras.layers.Layer):
         arXiv:2203.01941.
     """
 
-    def __init__(self, quantizers, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, quantizers, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
         if len({quantizer.dim for quantizer in quantizers}) != 1:
             raise ValueError(
                 "`quantizers` must be several of one `dim`. Received: "

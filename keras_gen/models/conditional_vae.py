@@ -8,6 +8,7 @@ from keras_gen import checks
 from keras_gen.losses import gaussian_kl
 from keras_gen.losses import get_likelihood
 from keras_gen.training.latent import LatentModel
+from keras_gen.training.latent import log_normal
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -117,9 +118,7 @@ class ConditionalVAE(LatentModel):
 
     def log_prior(self, z, labels=None, use_ema=None):
         m, log_s2 = self._prior_of(labels, len(z), use_ema)
-        m, log_s2 = m[:, None], log_s2[:, None]
-        squared = (z - m) ** 2 / np.exp(log_s2) + log_s2 + np.log(2 * np.pi)
-        return -0.5 * squared.sum(axis=-1, dtype="float64")
+        return log_normal(z, m[:, None], log_s2[:, None])
 
     def _prior_of(self, labels, n, use_ema):
         """Return m(y) and ln s(y)^2 for n labels."""

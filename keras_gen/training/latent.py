@@ -8,7 +8,7 @@ from keras_gen import checks
 from keras_gen.training.model import GenerativeModel
 
 
-def _log_normal(z, mean, log_var):
+def log_normal(z, mean, log_var):
     """Return ln N(z; mean, exp(log_var)) summed over the latents, float64."""
     squared = (z - mean) ** 2 / np.exp(log_var) + log_var + np.log(2 * np.pi)
     return -0.5 * squared.sum(axis=-1, dtype="float64")
@@ -247,7 +247,7 @@ class LatentModel(GenerativeModel):
         mu, log_var = (part[:, None] for part in posterior)
         n, k, _ = eps.shape
         z = mu + np.exp(0.5 * log_var) * eps
-        log_q = _log_normal(eps, 0.0, 0.0) - 0.5 * log_var.sum(axis=-1)
+        log_q = log_normal(eps, 0.0, 0.0) - 0.5 * log_var.sum(axis=-1)
         flat = z.reshape(n * k, -1)
         many = None if labels is None else np.repeat(labels, k)
         decoder = self.sampling_network("decoder", use_ema)
@@ -270,7 +270,7 @@ class LatentModel(GenerativeModel):
         Returns:
             float64 array `(n, k)`.
         """
-        return _log_normal(z, 0.0, 0.0)
+        return log_normal(z, 0.0, 0.0)
 
     def _encoder_outputs(self, x, labels, batch_size, use_ema):
         x = np.asarray(x)

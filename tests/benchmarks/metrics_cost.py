@@ -16,6 +16,9 @@ import time
 import numpy as np
 
 from keras_gen import metrics
+from keras_gen.metrics.measures import Reference
+from keras_gen.metrics.measures import Samples
+from keras_gen.metrics.measures import modes
 
 RNG = np.random.default_rng(0)
 
@@ -63,6 +66,19 @@ def classifier(n):
     return lambda: network(x)
 
 
+def cas(n):
+    x, labels = images(n), np.arange(n) % 10
+    return lambda: metrics.classification_accuracy_score(
+        x, labels, images(10_000), np.arange(10_000) % 10
+    )
+
+
+def stacked_modes(n):
+    x = np.concatenate([images(n)] * 3, axis=-1)
+    reference = Reference("stacked_mnist", x[:1], None, x[:1], None)
+    return lambda: modes(reference, Samples(x))
+
+
 METRICS = {
     "features of mnist_lenet64_v1": classifier,
     "fd": with_features(metrics.frechet_distance),
@@ -70,6 +86,8 @@ METRICS = {
     "precision_recall": with_features(metrics.precision_and_recall),
     "density_coverage": with_features(metrics.density_and_coverage),
     "diversity": diversity,
+    "cas": cas,
+    "modes of stacked digits": stacked_modes,
     "copies": copies,
     "psnr": with_images(metrics.psnr),
     "ssim": with_images(metrics.ssim),

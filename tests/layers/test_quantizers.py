@@ -80,7 +80,7 @@ def test_averages_start_where_the_codes_are():
     np.testing.assert_allclose(host(layer.codebook)[0], 1.0 / 1.4, rtol=1e-5)
 
 
-def test_unused_codes_stay_in_2000_steps():
+def test_unused_codes_stay():
     layer = layers.VectorQuantizer(3, 1)
     start = np.array([[0.0], [50.0], [-50.0]], "float32")
     layer.codebook.assign(start)
@@ -186,6 +186,32 @@ def test_the_commitment_of_every_level_reaches_the_encoder():
         rest = rest - host(quantizer.decode(indices[..., i : i + 1]))
         expected = expected + 2 * 0.25 * rest / len(z)
     np.testing.assert_allclose(host(gradient), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.VectorQuantizer(200, 3),
+        lambda: layers.FiniteScalarQuantizer((40, 41, 42)),
+        residual,
+    ],
+)
+def test_half_precision_changes_no_index(make):
+    layer, z = make(), tensor(grid(scale=0.5))
+    for quantizer in getattr(layer, "quantizers", [layer]):
+        for weight in quantizer.weights[:1]:
+            weight.assign(0.5 * RNG.normal(size=weight.shape))
+    config = keras.saving.serialize_keras_object(layer)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        half = make()
+        loaded = keras.saving.deserialize_keras_object(config)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    expected = host(layer(z)[1])
+    for copy in (half, loaded):
+        copy.set_weights(layer.get_weights())
+        np.testing.assert_array_equal(host(copy(z)[1]), expected)
 
 
 def test_configuration():
