@@ -7,6 +7,7 @@ from keras_gen import losses
 from keras_gen import metrics
 from keras_gen import models
 from keras_gen import nets
+from keras_gen import pretraining
 from keras_gen import training
 from keras_gen._version import __version__
 from keras_gen.hub import from_preset
@@ -22,5 +23,6 @@ __all__ = [
     "metrics",
     "models",
     "nets",
+    "pretraining",
     "training",
 ]

@@ -10,27 +10,17 @@ import keras_gen as kg
 SHAPE = (8, 8, 1)
 
 
-def _vae(**arguments):
-    model = kg.models.VAE(
-        kg.nets.dense_encoder(SHAPE, latent_dim=3, outputs=2, units=(16,)),
-        kg.nets.dense_decoder(SHAPE, latent_dim=3, units=(16,)),
-        **arguments,
-    )
-    model.compile(keras.optimizers.Adam(1e-2))
-    return model
-
-
 def _compiled(model):
     model.compile(keras.optimizers.Adam(1e-2))
     return model
 
 
-def _iwae():
+def _vae(model=kg.models.VAE, **arguments):
     return _compiled(
-        kg.models.IWAE(
+        model(
             kg.nets.dense_encoder(SHAPE, latent_dim=3, outputs=2, units=(16,)),
             kg.nets.dense_decoder(SHAPE, latent_dim=3, units=(16,)),
-            num_samples=3,
+            **arguments,
         )
     )
 
@@ -126,7 +116,12 @@ CASES = {
         beta=kg.losses.LinearWarmup(5),
         ema_decay=0.9,
     ),
-    "iwae": _iwae,
+    "iwae": lambda: _vae(kg.models.IWAE, num_samples=3),
+    "vamp_vae": lambda: _vae(
+        kg.models.VampVAE, num_pseudo_inputs=4, ema_decay=0.9
+    ),
+    "beta_tc_vae": lambda: _vae(kg.models.BetaTCVAE, dataset_size=96),
+    "info_vae": lambda: _vae(kg.models.InfoVAE, alpha=0.5, scale=10.0),
     "conditional_vae": _conditional_vae,
     "vqvae": lambda: _vqvae(
         kg.layers.VectorQuantizer(5, 2, restart_below=0.1, kmeans_steps=2)

@@ -1,7 +1,19 @@
 """Shared fixtures. Run with KERAS_BACKEND set to the backend to test."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
+
+# Many tests build the same small networks: let JAX compile each program once,
+# for this process and those it starts.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _cache = tempfile.mkdtemp(prefix="jax-cache-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    atexit.register(shutil.rmtree, _cache, ignore_errors=True)
 
 try:  # torch after TensorFlow can crash the interpreter
     import torch  # noqa: F401

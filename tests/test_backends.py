@@ -99,12 +99,15 @@ def _curve(name):
 
 
 def _train(folder):
+    import keras
+
     import keras_gen as kg
     from tests.cases import CASES
     from tests.checks import suited
 
     data = kg.data.load("digits")
     for name, make in CASES.items():
+        keras.utils.set_random_seed(1)
         model = make()
         model.fit(suited(model, data), epochs=2, verbose=0)
         model.save_to_preset(Path(folder) / name)

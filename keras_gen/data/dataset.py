@@ -25,13 +25,22 @@ class ImageDataset(keras.utils.PyDataset):
         batch_size: Integer of at least 1. The last batch may be smaller.
         shuffle: Bool.
         seed: Integer of at least 0.
+        binarize: Bool, whether to draw each pixel black or white, white with
+            the probability of its grey value ("dynamic binarisation"): anew
+            in each epoch, or always alike without `shuffle`.
 
     Raises:
         ValueError: If the arrays are empty or disagree in length.
     """
 
     def __init__(
-        self, images, labels=None, batch_size=128, shuffle=True, seed=0
+        self,
+        images,
+        labels=None,
+        batch_size=128,
+        shuffle=True,
+        seed=0,
+        binarize=False,
     ):
         super().__init__()
         if len(images) == 0:
@@ -48,6 +57,12 @@ class ImageDataset(keras.utils.PyDataset):
         )
         self.shuffle = shuffle
         self.seed = seed
+        self.binarize = binarize
+        if binarize and np.asarray(images[:1]).dtype.kind not in "uf":
+            raise ValueError(
+                "`binarize=True` needs grey values. Received: images of dtype "
+                f"{images.dtype}"
+            )
         self.set_epoch(0)
 
     @property
@@ -90,4 +105,9 @@ class ImageDataset(keras.utils.PyDataset):
             x = x.astype("float32") / 127.5 - 1.0
         if x.dtype.kind == "f":
             x = x.astype("float32", copy=False)
+        if self.binarize:
+            epoch = self.epoch if self.shuffle else 0
+            rng = np.random.default_rng([self.seed, epoch, index])
+            white = rng.random(x.shape, "float32") < (x + 1.0) / 2.0
+            x = np.where(white, np.float32(1), np.float32(-1))
         return (x,) if self.labels is None else (x, self.labels[rows])

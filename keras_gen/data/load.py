@@ -22,6 +22,7 @@ def load(
     shuffle=None,
     seed=0,
     data_dir=None,
+    binarize=False,
 ):
     """Return a data set that `fit` takes, images in [-1, 1].
 
@@ -60,6 +61,9 @@ def load(
         seed: Integer; the order of examples follows from it and the epoch.
         data_dir: Folder of prepared TFDS data. Defaults to the environment
             variable `TFDS_DATA_DIR`, then to TFDS's own default.
+        binarize: Bool, whether to draw pixels black or white, see
+            `ImageDataset`. Negative log-likelihoods of MNIST are quoted for
+            such pixels.
 
     Returns:
         `ImageDataset`, a `keras.utils.PyDataset` of `(x, y)` or `(x,)`: x
@@ -103,7 +107,7 @@ def load(
     if shuffle is None:
         shuffle = not (split or "train").startswith(("test", "val"))
     return ImageDataset(
-        images, y if labels else None, batch_size, shuffle, seed
+        images, y if labels else None, batch_size, shuffle, seed, binarize
     )
 
 

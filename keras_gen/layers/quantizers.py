@@ -26,7 +26,8 @@ def straight_through(z, q):
     return z + ops.stop_gradient(q - z)
 
 
-def _sum_per_image(squared):
+def sum_per_image(squared):
+    """Return the sum over all axes but the first, averaged over it."""
     axes = tuple(range(1, len(squared.shape)))
     return ops.mean(ops.sum(squared, axis=axes))
 
@@ -145,9 +146,9 @@ class VectorQuantizer(keras.layers.Layer):
             self._place(flat)
         indices = nearest(flat, self.codebook)
         q = ops.reshape(ops.take(self.codebook, indices, axis=0), ops.shape(z))
-        loss = self.beta * _sum_per_image(ops.square(z - ops.stop_gradient(q)))
+        loss = self.beta * sum_per_image(ops.square(z - ops.stop_gradient(q)))
         if self.ema_decay is None:
-            loss = loss + _sum_per_image(ops.square(ops.stop_gradient(z) - q))
+            loss = loss + sum_per_image(ops.square(ops.stop_gradient(z) - q))
         elif training:
             self._follow(ops.stop_gradient(flat), indices)
         indices = ops.reshape(indices, (*ops.shape(z)[:-1], 1))

@@ -38,6 +38,26 @@ class _KLTerm(keras.layers.Layer):
         raise NotImplementedError
 
 
+def check_beta(beta):
+    """Return a weight as a float, or a layer of this module unchanged."""
+    if isinstance(beta, keras.layers.Layer):
+        return beta
+    return checks.check_non_negative(beta, "beta")
+
+
+def weigh_kl(beta, kl, training):
+    """Return the term of the loss for `kl`, the KL of each sample and latent.
+
+    Args:
+        beta: Float, or a layer of this module.
+        kl: Tensor `(batch, latent_dim)`.
+        training: Bool.
+    """
+    if isinstance(beta, float):
+        return beta * _total(kl)
+    return beta(kl, training=training)
+
+
 def _total(kl):
     return ops.mean(ops.sum(kl, axis=-1))
 

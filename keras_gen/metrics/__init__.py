@@ -1,4 +1,4 @@
-"""How good samples are: distances, coverage, copies, modes."""
+"""How good samples and codes are: distances, coverage, copies, modes."""
 
 from keras_gen.metrics.classifiers import Classifier
 from keras_gen.metrics.classifiers import classification_accuracy_score
@@ -10,6 +10,12 @@ from keras_gen.metrics.evaluation import evaluate
 from keras_gen.metrics.evaluation import pca_gaussian
 from keras_gen.metrics.extractors import KerasFeatures
 from keras_gen.metrics.extractors import inception
+from keras_gen.metrics.latents import active_units
+from keras_gen.metrics.latents import (
+    disentanglement_completeness_informativeness,
+)
+from keras_gen.metrics.latents import mutual_information_gap
+from keras_gen.metrics.latents import separated_attribute_predictability
 from keras_gen.metrics.manifolds import density_and_coverage
 from keras_gen.metrics.manifolds import precision_and_recall
 from keras_gen.metrics.memorisation import PixelNeighbours
@@ -24,8 +30,10 @@ __all__ = [
     "Evaluation",
     "KerasFeatures",
     "PixelNeighbours",
+    "active_units",
     "classification_accuracy_score",
     "density_and_coverage",
+    "disentanglement_completeness_informativeness",
     "evaluate",
     "frechet_distance",
     "histogram_kl",
@@ -33,9 +41,11 @@ __all__ = [
     "kernel_distance",
     "mean_squared_error",
     "mode_counts",
+    "mutual_information_gap",
     "pca_gaussian",
     "precision_and_recall",
     "psnr",
+    "separated_attribute_predictability",
     "ssim",
     "within_class_diversity",
 ]

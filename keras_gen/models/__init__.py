@@ -2,12 +2,15 @@
 
 from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.autoregressive import Autoregressive
+from keras_gen.models.beta_tc_vae import BetaTCVAE
 from keras_gen.models.conditional_vae import ConditionalVAE
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_gen.models.gan import GAN
+from keras_gen.models.info_vae import InfoVAE
 from keras_gen.models.iwae import IWAE
 from keras_gen.models.sparse_autoencoder import SparseAutoencoder
 from keras_gen.models.vae import VAE
+from keras_gen.models.vamp_vae import VampVAE
 from keras_gen.models.vqvae import VQVAE
 
 __all__ = [
@@ -17,7 +20,10 @@ __all__ = [
     "VQVAE",
     "Autoencoder",
     "Autoregressive",
+    "BetaTCVAE",
     "ConditionalVAE",
     "DenoisingAutoencoder",
+    "InfoVAE",
     "SparseAutoencoder",
+    "VampVAE",
 ]

@@ -65,12 +65,3 @@ class Autoencoder(LatentModel):
     def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
         z = self.codes.sample(noise)
         return self.decode(z, batch_size=batch_size, use_ema=use_ema)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
-            "ema_decay": self.ema_decay,
-        }

@@ -1,4 +1,4 @@
-"""Autoregressive model of grids of codes."""
+"""Autoregressive model of grids of codes, or of small images."""
 
 import keras
 import numpy as np
@@ -23,10 +23,15 @@ class Autoregressive(GenerativeModel):
     its starting noise, so that it depends on seed and weights alone. The loop
     over the grid is compiled as one program where the backend can.
 
+    With `images=True` the codes are grey levels, and what goes in and out is
+    images in [-1, 1], rounded to the nearest of `num_codes` levels. Of
+    such images L / (D ln 2) is the bits per dimension, D their pixels.
+
     Args:
         network: `keras.Model` from int32 grids `(batch, height, width, 1)`,
             for conditional models also one-hot labels `(batch, num_classes)`,
             to logits `(batch, height, width, num_codes)`.
+        images: Bool, whether the grids stand for images.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
     Raises:
@@ -40,7 +45,7 @@ class Autoregressive(GenerativeModel):
 
     data_dtype = "int32"
 
-    def __init__(self, network, ema_decay=None, **kwargs):
+    def __init__(self, network, images=False, ema_decay=None, **kwargs):
         num_inputs = len(getattr(network, "inputs", None) or [None])
         checks.check_network(network, "network", num_inputs=num_inputs)
         super().__init__(logs=("loss", "nats_per_code"), **kwargs)
@@ -58,6 +63,9 @@ class Autoregressive(GenerativeModel):
                 f"output {logits}"
             )
         self.network = network
+        self.images = images
+        if images:
+            self.data_dtype = "float32"
         if num_inputs == 2:
             self.num_classes = network.inputs[1].shape[-1]
         self.num_codes = logits[-1]
@@ -69,6 +77,8 @@ class Autoregressive(GenerativeModel):
 
     def objective(self, x, y, training):
         """Return the loss."""
+        if self.images:
+            x = ops.cast(self._to_codes(x), "int32")
         inputs = x if self.num_classes is None else [x, self.one_hot_batch(y)]
         logits = ops.cast(self.network(inputs, training=training), "float32")
         nll = keras.losses.sparse_categorical_crossentropy(
@@ -87,7 +97,7 @@ class Autoregressive(GenerativeModel):
         """Return ln p(x) of each grid, exactly.
 
         Args:
-            x: Integer array `(n, height, width, 1)`.
+            x: Array `(n, height, width, 1)` of codes, or of images.
             labels: Integer array `(n,)` or integer, for conditional models.
             batch_size: Integer, how many to compute at once.
             use_ema: Bool, whether to use averaged weights; None for "if the
@@ -98,6 +108,9 @@ class Autoregressive(GenerativeModel):
         """
         x = np.asarray(x)
         name = "Autoregressive.log_likelihood"
+        if self.images:
+            checks.check_batch(x, self.data_shape, name)
+            x = ops.convert_to_numpy(self._to_codes(x)).astype("int32")
         checks.check_codes(x, self.data_shape, (self.num_codes,), name)
         inputs = self._inputs(x.astype("int32"), labels)
         network = self.sampling_network("network", use_ema)
@@ -116,7 +129,14 @@ class Autoregressive(GenerativeModel):
         codes = self.run_network(
             self._samplers[id(network)], self._inputs(u, labels), batch_size
         )
-        return codes.reshape(-1, *self.data_shape).astype("int32")
+        codes = codes.reshape(-1, *self.data_shape)
+        if self.images:
+            return 2.0 * codes / (self.num_codes - 1) - 1.0
+        return codes.astype("int32")
+
+    def _to_codes(self, x):
+        """Return the grey level nearest to each pixel, from 0."""
+        return ops.round((x + 1.0) / 2.0 * (self.num_codes - 1))
 
     def _inputs(self, x, labels):
         hot = self.one_hot(labels, len(x))
@@ -126,6 +146,7 @@ class Autoregressive(GenerativeModel):
         return {
             **super().get_config(),
             "network": keras.saving.serialize_keras_object(self.network),
+            "images": self.images,
             "ema_decay": self.ema_decay,
         }
 

@@ -5,8 +5,10 @@ import numpy as np
 from keras import ops
 
 from keras_gen import checks
+from keras_gen.losses import check_beta
 from keras_gen.losses import gaussian_kl
 from keras_gen.losses import get_likelihood
+from keras_gen.losses import weigh_kl
 from keras_gen.training.latent import LatentModel
 from keras_gen.training.latent import log_normal
 
@@ -30,7 +32,8 @@ class ConditionalVAE(LatentModel):
             labels to tensors of the shape of the images.
         prior: `keras.Model` from one-hot labels to two tensors of shape
             `(batch, latent_dim)`, m and ln s^2, or None.
-        beta: Float of at least 0, the weight of the KL term.
+        beta: Float of at least 0, the weight of the KL term, or a schedule
+            or bound in its place, see `VAE`.
         likelihood: Name or object, see `VAE`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
@@ -86,17 +89,13 @@ class ConditionalVAE(LatentModel):
                 )
             averaged.append("prior")
         self.prior = prior
-        self.beta = checks.check_non_negative(beta, "beta")
+        self.beta = check_beta(beta)
         self.likelihood = get_likelihood(likelihood)
         self.average_weights(ema_decay, *averaged)
 
     def objective(self, x, y, training):
         y = self.one_hot_batch(y)
-        mu, log_var = self.encoder([x, y], training=training)
-        mu, log_var = ops.cast(mu, "float32"), ops.cast(log_var, "float32")
-        eps = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
-        z = mu + ops.exp(0.5 * log_var) * eps
-
+        z, mu, log_var = self.sample_posterior([x, y], training)
         m = log_s2 = ops.zeros_like(mu)
         if self.prior is not None:
             m, log_s2 = self.prior(y, training=training)
@@ -106,7 +105,7 @@ class ConditionalVAE(LatentModel):
         kl_j = gaussian_kl(mu, log_var, m, log_s2)
         kl = ops.mean(ops.sum(kl_j, axis=-1))
         return {
-            "loss": nll + self.beta * kl,
+            "loss": nll + weigh_kl(self.beta, kl_j, training),
             "reconstruction_loss": nll,
             "kl_loss": kl,
         }
@@ -132,12 +131,8 @@ class ConditionalVAE(LatentModel):
         prior = self.prior and keras.saving.serialize_keras_object(self.prior)
         return {
             **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
             "prior": prior,
-            "beta": self.beta,
-            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
-            "ema_decay": self.ema_decay,
+            "beta": keras.saving.serialize_keras_object(self.beta),
         }
 
 

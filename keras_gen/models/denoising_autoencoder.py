@@ -75,9 +75,5 @@ class DenoisingAutoencoder(LatentModel):
     def get_config(self):
         return {
             **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
             "corruption": keras.saving.serialize_keras_object(self.corruption),
-            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
-            "ema_decay": self.ema_decay,
         }

@@ -77,11 +77,4 @@ class IWAE(LatentModel):
         return {"loss": -ops.mean(log_mean_exp(log_w, axis=0))}
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "num_samples": self.num_samples,
-            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
-            "ema_decay": self.ema_decay,
-        }
+        return {**super().get_config(), "num_samples": self.num_samples}

@@ -75,9 +75,5 @@ class SparseAutoencoder(LatentModel):
     def get_config(self):
         return {
             **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
             "penalty": keras.saving.serialize_keras_object(self.penalty),
-            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
-            "ema_decay": self.ema_decay,
         }

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
-from keras_gen import checks
+from keras_gen.losses import check_beta
 from keras_gen.losses import gaussian_kl
 from keras_gen.losses import get_likelihood
+from keras_gen.losses import weigh_kl
 from keras_gen.training.latent import LatentModel
 
 
@@ -61,28 +62,18 @@ class VAE(LatentModel):
     ):
         logs = ("loss", "reconstruction_loss", "kl_loss")
         super().__init__(encoder, decoder, logs, num_outputs=2, **kwargs)
-        if not isinstance(beta, keras.layers.Layer):
-            beta = checks.check_non_negative(beta, "beta")
-        self.beta = beta
+        self.beta = check_beta(beta)
         self.likelihood = get_likelihood(likelihood)
         self.average_weights(ema_decay, "encoder", "decoder")
 
     def objective(self, x, y, training):
-        mu, log_var = self.encoder(x, training=training)
-        mu, log_var = ops.cast(mu, "float32"), ops.cast(log_var, "float32")
-        eps = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
-        z = mu + ops.exp(0.5 * log_var) * eps
-
+        z, mu, log_var = self.sample_posterior(x, training)
         outputs = self.decoder(z, training=training)
         nll = ops.mean(self.likelihood.nll(x, outputs))
         kl_j = gaussian_kl(mu, log_var)
         kl = ops.mean(ops.sum(kl_j, axis=-1))
-        if isinstance(self.beta, float):
-            kl_term = self.beta * kl
-        else:
-            kl_term = self.beta(kl_j, training=training)
         return {
-            "loss": nll + kl_term,
+            "loss": nll + weigh_kl(self.beta, kl_j, training),
             "reconstruction_loss": nll,
             "kl_loss": kl,
         }
@@ -92,14 +83,5 @@ class VAE(LatentModel):
         return self.likelihood.mean(self.decoder(mu, training=training))
 
     def get_config(self):
-        beta = self.beta
-        if not isinstance(beta, float):
-            beta = keras.saving.serialize_keras_object(beta)
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "beta": beta,
-            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
-            "ema_decay": self.ema_decay,
-        }
+        beta = keras.saving.serialize_keras_object(self.beta)
+        return {**super().get_config(), "beta": beta}

@@ -165,7 +165,7 @@ class VQVAE(GenerativeModel):
             getattr(prior, "data_shape", None),
             getattr(prior, "num_codes", None),
         )
-        if received != expected:
+        if received != expected or prior.data_dtype != "int32":
             raise ValueError(
                 "`prior` must be an `Autoregressive` model of grids of shape "
                 f"{expected[0]} with {expected[1]} codes. Received: "

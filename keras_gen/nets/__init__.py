@@ -1,5 +1,6 @@
 """Small networks to start from; any `keras.Model` of the shape will do."""
 
+from keras_gen.nets.causal_transformer import causal_transformer
 from keras_gen.nets.conv import conv_decoder
 from keras_gen.nets.conv import conv_discriminator
 from keras_gen.nets.conv import conv_encoder
@@ -14,6 +15,7 @@ from keras_gen.nets.dense import label_prior
 from keras_gen.nets.pixel_cnn import pixel_cnn
 
 __all__ = [
+    "causal_transformer",
     "conv_decoder",
     "conv_discriminator",
     "conv_encoder",

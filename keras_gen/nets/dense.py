@@ -43,7 +43,12 @@ def label_prior(num_classes, latent_dim):
 
 
 def dense_encoder(
-    shape, latent_dim, outputs=1, units=(256, 256), num_classes=None
+    shape,
+    latent_dim,
+    outputs=1,
+    units=(256, 256),
+    num_classes=None,
+    hidden_activation="relu",
 ):
     """Build a fully connected encoder.
 
@@ -55,6 +60,7 @@ def dense_encoder(
         units: Tuple of integers, the widths of the hidden layers.
         num_classes: Integer to take one-hot labels `(batch, num_classes)` as a
             second input, or None.
+        hidden_activation: Keras activation of the hidden layers.
 
     Returns:
         `keras.Model` from `(batch, *shape)` to one tensor, or a list of
@@ -63,13 +69,18 @@ def dense_encoder(
     inputs = keras.Input(shape)
     inputs, x = with_labels(inputs, layers.Flatten()(inputs), num_classes)
     for width in units:
-        x = layers.Dense(width, activation="relu")(x)
+        x = layers.Dense(width, activation=hidden_activation)(x)
     codes = [layers.Dense(latent_dim)(x) for _ in range(outputs)]
     return keras.Model(inputs, codes if outputs > 1 else codes[0])
 
 
 def dense_decoder(
-    shape, latent_dim, units=(256, 256), activation=None, num_classes=None
+    shape,
+    latent_dim,
+    units=(256, 256),
+    activation=None,
+    num_classes=None,
+    hidden_activation="relu",
 ):
     """Build a fully connected decoder.
 
@@ -81,6 +92,7 @@ def dense_decoder(
             as the likelihoods expect.
         num_classes: Integer to take one-hot labels `(batch, num_classes)` as a
             second input, or None.
+        hidden_activation: Keras activation of the hidden layers.
 
     Returns:
         `keras.Model` from `(batch, latent_dim)` to `(batch, *shape)`.
@@ -88,7 +100,7 @@ def dense_decoder(
     z = keras.Input((latent_dim,))
     inputs, x = with_labels(z, z, num_classes)
     for width in units:
-        x = layers.Dense(width, activation="relu")(x)
+        x = layers.Dense(width, activation=hidden_activation)(x)
     x = layers.Dense(math.prod(shape), activation=activation)(x)
     return keras.Model(inputs, layers.Reshape(shape)(x))
 

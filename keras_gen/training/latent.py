@@ -1,11 +1,15 @@
 """The base of models that encode data into latents and decode them."""
 
+import keras
 import numpy as np
 from keras import ops
 from scipy.special import logsumexp
+from scipy.special import ndtri
 
 from keras_gen import checks
+from keras_gen.layers.tied import tied_decoder
 from keras_gen.training.model import GenerativeModel
+from keras_gen.training.noise import sample_noise
 
 
 def log_normal(z, mean, log_var):
@@ -28,6 +32,8 @@ class LatentModel(GenerativeModel):
     `num_classes`; its networks take one-hot labels `(batch, num_classes)` as a
     second input, and every method below needs `labels`.
 
+    Without a decoder the encoder's weights serve both ways, see `tied_decoder`.
+
     Attributes:
         latent_dim: Integer, the length of a code.
     """
@@ -36,6 +42,9 @@ class LatentModel(GenerativeModel):
         super().__init__(logs=logs, **kwargs)
         num_inputs = 1 if self.num_classes is None else 2
         checks.check_network(encoder, "encoder", num_outputs, num_inputs)
+        self.tied = decoder is None
+        if self.tied:
+            decoder = tied_decoder(encoder)
         checks.check_network(decoder, "decoder", num_inputs=num_inputs)
         code, latent = encoder.outputs[0], decoder.inputs[0]
         if len(code.shape) != 2:
@@ -61,6 +70,14 @@ class LatentModel(GenerativeModel):
         self.noise_shape = (self.latent_dim,)
         self.data_shape = tuple(encoder.inputs[0].shape[1:])
 
+    def average_weights(self, decay, *names):
+        if self.tied and decay is not None:
+            raise ValueError(
+                "`ema_decay` must be None with tied weights: the average of "
+                f"the decoder would not be tied. Received: ema_decay={decay}"
+            )
+        super().average_weights(decay, *names)
+
     def objective(self, x, y, training):
         """Return the loss, and its terms, of a batch."""
         raise NotImplementedError
@@ -70,6 +87,21 @@ class LatentModel(GenerativeModel):
 
     def evaluation_step(self, x, y=None):
         return self.objective(x, y, training=False)
+
+    def sample_posterior(self, inputs, training):
+        """Draw z = mu + sigma eps for a batch, eps ~ N(0, I).
+
+        Args:
+            inputs: Tensor, or list of tensors, that `encoder` takes.
+            training: Bool.
+
+        Returns:
+            Three float32 tensors `(batch, latent_dim)`: z, mu, ln sigma^2.
+        """
+        mu, log_var = self.encoder(inputs, training=training)
+        mu, log_var = ops.cast(mu, "float32"), ops.cast(log_var, "float32")
+        eps = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
+        return mu + ops.exp(0.5 * log_var) * eps, mu, log_var
 
     def encode(self, x, labels=None, batch_size=None, use_ema=None):
         """Return the codes of images `x`, posterior means where there are.
@@ -186,6 +218,80 @@ class LatentModel(GenerativeModel):
             grid[:, i, :, dimension] = values
         return self._decode_grid(grid, labels, use_ema)
 
+    def latent_map(self, n=15, labels=None, use_ema=None):
+        """Return what lies where in a latent space of two dimensions.
+
+        The images at n x n points, equally far apart in probability: what
+        `generate` makes of the (i - 1/2) / n quantiles of its noise.
+
+        Args:
+            n: Integer, points along each latent.
+            labels: Integer, for conditional models.
+            use_ema: Bool or None, see `encode`.
+
+        Returns:
+            float32 array `(n, n, *data_shape)`: the first latent grows from
+            left to right, the second from bottom to top.
+        """
+        if self.noise_shape != (2,):
+            raise ValueError(
+                "A map needs a model with 2 latents. Received: latents of "
+                f"shape {self.noise_shape}"
+            )
+        checks.check_positive_integer(n, "n")
+        points = ndtri((np.arange(n) + 0.5) / n).astype("float32")
+        grid = np.stack(np.meshgrid(points, points[::-1]), axis=-1)
+        if labels is not None:
+            labels = np.broadcast_to(labels, n * n)
+        images = self.from_noise(grid.reshape(-1, 2), labels, None, use_ema)
+        return images.reshape(n, n, *self.data_shape)
+
+    def inpaint(self, x, known, labels=None, steps=30, seed=None, use_ema=None):
+        """Complete images of which some pixels are missing.
+
+            repeat  z ~ q(z|x),    x_missing <- E[x_missing|z]
+
+        The missing pixels start from a sample. Were q the exact posterior,
+        the completions would average E[x_missing|x_known]; another seed gives
+        another completion. Without a posterior, z is the code of x.
+
+        Args:
+            x: Array `(n, *data_shape)`; what stands in missing pixels is
+                ignored.
+            known: Bool array that broadcasts to `x`, True where a pixel is
+                to be kept.
+            labels: Integer array `(n,)` or integer, for conditional models.
+            steps: Integer, repetitions.
+            seed: Integer, or None for a new draw.
+            use_ema: Bool or None, see `encode`.
+
+        Returns:
+            float32 array of the shape of `x`.
+
+        Reference:
+            Rezende et al., Stochastic Backpropagation and Approximate
+            Inference in Deep Generative Models, 2014, arXiv:1401.4082,
+            appendix F.
+        """
+        checks.check_positive_integer(steps, "steps")
+        known = np.asarray(known)
+        if known.dtype != bool:
+            raise ValueError(
+                "`known` must be a bool array, True where a pixel is kept. "
+                f"Received: dtype {known.dtype}"
+            )
+        x, n = np.asarray(x, "float32"), len(x)
+        start = self.generate(n, labels, seed, use_ema=use_ema)
+        x = np.where(known, x, start)
+        eps = sample_noise(n, (steps, self.latent_dim), seed)
+        for step in range(steps):
+            codes = self._encoder_outputs(x, labels, None, use_ema)
+            if isinstance(codes, list):
+                codes = codes[0] + np.exp(0.5 * codes[1]) * eps[:, step]
+            images = self.decode(codes, labels, use_ema=use_ema)
+            x = np.where(known, x, images)
+        return x
+
     def log_likelihood(
         self, x, labels=None, num_samples=100, seed=0, use_ema=None
     ):
@@ -294,3 +400,14 @@ class LatentModel(GenerativeModel):
             z.reshape(-1, z.shape[-1]), labels, use_ema=use_ema
         )
         return images.reshape(*z.shape[:-1], *self.data_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": None
+            if self.tied
+            else keras.saving.serialize_keras_object(self.decoder),
+            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
+            "ema_decay": self.ema_decay,
+        }

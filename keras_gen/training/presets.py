@@ -1,6 +1,7 @@
 """Write a model as a preset: `keras_gen.hub` reads it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -17,25 +18,23 @@ WEIGHTS = "model.weights.h5"
 def save_to_preset(model, folder):
     """Write `config.json` and `model.weights.h5`, without optimizer state.
 
-    An existing preset at `folder` is replaced. A crash leaves the new one, the
-    old one, or in the instant between two renames the old one beside it under
-    a name that begins with `.tmp-`.
+    An existing preset at `folder` is replaced; other files in it, such as a
+    training script, stay. A crash leaves the new one, the old one, or in the
+    instant between two renames the old one beside it under a name that begins
+    with `.tmp-`.
 
     Args:
         model: A `GenerativeModel`.
         folder: Path of the folder to write.
 
     Raises:
-        ValueError: If `folder` exists and is not a preset, or a network holds
-            layers that a reader could not rebuild from this package and Keras
-            alone.
+        ValueError: If `folder` is a file, holds folders or a `config.json`
+            that is no preset's, or a network holds layers that a reader could
+            not rebuild from this package and Keras alone.
         OSError: If the folder cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and not (
-        folder.is_dir()
-        and {path.name for path in folder.iterdir()} <= {CONFIG, WEIGHTS}
-    ):
+    if folder.exists() and not _can_hold_preset(folder):
         raise ValueError(
             f"{str(folder)!r} exists and is not a preset, so it is not "
             "replaced. Choose a folder of its own for the preset."
@@ -46,6 +45,9 @@ def save_to_preset(model, folder):
     bare = type(model).from_config(config)
     bare.set_weights(model.get_weights())
     with atomic_folder(folder) as temporary:
+        if folder.exists():
+            for file in folder.iterdir():
+                shutil.copy2(file, temporary)
         bare.save_weights(temporary / WEIGHTS)
         description = {
             "class": type(model).__name__,
@@ -53,6 +55,19 @@ def save_to_preset(model, folder):
             "keras": keras.__version__,
         }
         (temporary / CONFIG).write_text(json.dumps(description, indent=1))
+
+
+def _can_hold_preset(folder):
+    """Whether nothing but a preset would be lost in `folder`."""
+    if not folder.is_dir() or any(path.is_dir() for path in folder.iterdir()):
+        return False
+    names = {path.name for path in folder.iterdir()} & {CONFIG, WEIGHTS}
+    if names != {CONFIG, WEIGHTS}:
+        return not names
+    try:
+        return "class" in json.loads((folder / CONFIG).read_text())
+    except (ValueError, TypeError):
+        return False
 
 
 def check_classes(config):

@@ -86,9 +86,7 @@ def main():
     parser.add_argument("--models", nargs="+", default=["vae", "gan"])
     args = parser.parse_args()
     for name in args.models:
-        steps, speed, ratios = measure(
-            name, args.seconds, args.repetitions
-        )
+        steps, speed, ratios = measure(name, args.seconds, args.repetitions)
         print(
             f"{keras.backend.backend():10s} {name:4s} {steps:4d} steps: "
             f"fit {speed['fit']:7.0f} images/s, "

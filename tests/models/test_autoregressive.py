@@ -8,7 +8,17 @@ from tests.conftest import host
 EVERY = np.array(list(np.ndindex(2, 2, 2, 2)), "int32").reshape(16, 2, 2, 1)
 
 
-def binary_model(**options):
+NETWORKS = {
+    "pixel_cnn": lambda shape, codes, **options: kg.nets.pixel_cnn(
+        shape, codes, filters=8, blocks=3, **options
+    ),
+    "transformer": lambda shape, codes, **options: kg.nets.causal_transformer(
+        shape, codes, dim=8, heads=2, blocks=2, **options
+    ),
+}
+
+
+def binary_model(images=False, **options):
     """A model of 2x2 binary grids with weights away from uniform."""
     keras.utils.set_random_seed(4)
     network = kg.nets.pixel_cnn((2, 2), 2, filters=4, blocks=1, **options)
@@ -16,11 +26,12 @@ def binary_model(**options):
     network.set_weights(
         [0.7 * rng.normal(size=w.shape) for w in network.get_weights()]
     )
-    return kg.models.Autoregressive(network)
+    return kg.models.Autoregressive(network, images=images)
 
 
-def test_logits_see_all_codes_before_and_none_after():
-    network = kg.nets.pixel_cnn((4, 5), 3, filters=8, blocks=3)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_logits_see_all_codes_before_and_none_after(name):
+    network = NETWORKS[name]((4, 5), 3)
     rng = np.random.default_rng(0)
     network.set_weights(
         [w + 0.1 * rng.normal(size=w.shape) for w in network.get_weights()]
@@ -35,6 +46,45 @@ def test_logits_see_all_codes_before_and_none_after():
     later = np.triu(np.ones((20, 20), bool), 1)  # i > j
     assert (moved[~later] < 1e-6).all()
     assert (moved[later] > 1e-6).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_network_is_a_distribution_and_is_sampled_from(name, tmp_path):
+    network = NETWORKS[name]((2, 2), 2, num_classes=3)
+    rng = np.random.default_rng(0)
+    network.set_weights(
+        [w + 0.7 * rng.normal(size=w.shape) for w in network.get_weights()]
+    )
+    model = kg.models.Autoregressive(network)
+    p = np.exp(model.log_likelihood(EVERY, 2))
+    assert p.sum() == pytest.approx(1, abs=1e-5) and p.std() > 0.02
+    samples = model.generate(4000, labels=2, seed=0, batch_size=4000)
+    found = np.bincount(samples.reshape(-1, 4) @ [8, 4, 2, 1], minlength=16)
+    error = 5 * np.sqrt(p * (1 - p) / 4000)
+    assert (np.abs(found / 4000 - p) < error).all()
+    model.save_to_preset(tmp_path / "prior")
+    loaded = kg.from_preset(tmp_path / "prior")
+    np.testing.assert_array_equal(
+        loaded.generate(8, labels=1, seed=0), model.generate(8, 1, seed=0)
+    )
+
+
+def test_images_are_codes_of_grey_levels():
+    codes, images = binary_model(), binary_model(images=True)
+    x = 2.0 * EVERY.astype("float32") - 1.0
+    np.testing.assert_allclose(
+        images.log_likelihood(0.9 * x), codes.log_likelihood(EVERY)
+    )
+    loss = images.objective(keras.ops.convert_to_tensor(x), None, False)
+    expected = -codes.log_likelihood(EVERY).mean()
+    np.testing.assert_allclose(host(loss["loss"]), expected, rtol=1e-5)
+    np.testing.assert_array_equal(
+        images.generate(8, seed=0), 2.0 * codes.generate(8, seed=0) - 1.0
+    )
+    images.compile("adam")
+    images.fit(x, verbose=0)
+    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+        images.fit(2 * x, verbose=0)
 
 
 @pytest.mark.parametrize("labels", [None, 1])
@@ -97,5 +147,7 @@ def test_bad_input():
         model.log_likelihood(EVERY[:, :1])
     with pytest.raises(ValueError, match="must turn grids"):
         kg.models.Autoregressive(kg.nets.dense_decoder((2, 2, 1), 3))
+    with pytest.raises(ValueError, match="multiple of `heads`"):
+        kg.nets.causal_transformer((2, 2), 3, dim=6, heads=4)
     with pytest.raises(ValueError, match="`mask` must be 'A', 'B' or 'above'"):
         kg.layers.MaskedConv2D(3, 3, mask="C")

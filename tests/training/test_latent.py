@@ -95,6 +95,69 @@ def test_labels_reach_every_tool(images):
     assert values.shape == (3,) and np.isfinite(values).all()
 
 
+class Unbounded(kg.losses.Gaussian):
+    """A Gaussian whose images are not clipped to [-1, 1]."""
+
+    def mean(self, outputs):
+        return outputs
+
+
+def test_completions_of_a_linear_gaussian_model_have_the_exact_mean():
+    """z ~ N(0, 1), x|z ~ N(W z, s^2 I) in two dimensions, exact posterior."""
+    w, s2 = np.array([[0.8, -0.6]]), 0.3
+    precision = 1 + (w**2).sum() / s2
+    x = keras.Input((2,))
+    mean = keras.layers.Dense(1, use_bias=False)
+    log_var = keras.layers.Dense(1, kernel_initializer="zeros")
+    encoder = keras.Model(x, [mean(x), log_var(x)])
+    mean.set_weights([w.T / s2 / precision])
+    log_var.set_weights([np.zeros((2, 1)), np.array([-np.log(precision)])])
+    z = keras.Input((1,))
+    rows = keras.layers.Dense(2, use_bias=False)
+    decoder = keras.Model(z, rows(z))
+    rows.set_weights([w])
+    model = kg.models.VAE(encoder, decoder, likelihood=Unbounded(s2**0.5))
+
+    known = np.array([True, False])
+    x = np.full((20_000, 2), 0.9, "float32")
+    done = model.inpaint(x, known, steps=15, seed=0)
+    np.testing.assert_array_equal(done[:, 0], x[:, 0])
+    exact = w[0, 1] * w[0, 0] * 0.9 / (w[0, 0] ** 2 + s2)
+    error = 5 * done[:, 1].std() / math.sqrt(len(x))
+    assert abs(done[:, 1].mean() - exact) < error
+    assert done[:, 1].std() > 0.05
+
+
+def test_completions_keep_what_is_known(model, images):
+    known = np.zeros((8, 8, 1), bool)
+    known[:4] = True
+    done = model.inpaint(images[:5], known, steps=2, seed=1)
+    np.testing.assert_array_equal(done[:, :4], images[:5, :4])
+    garbage = np.where(known, images[:5], 7.0)
+    np.testing.assert_array_equal(
+        model.inpaint(garbage, known, steps=2, seed=1), done
+    )
+    assert not np.allclose(
+        done, model.inpaint(images[:5], known, steps=2, seed=2)
+    )
+
+
+def test_a_map_of_two_latents():
+    model = kg.models.VAE(
+        kg.nets.dense_encoder((8, 8, 1), 2, outputs=2, units=(8,)),
+        kg.nets.dense_decoder((8, 8, 1), 2, units=(8,)),
+    )
+    images = model.latent_map(n=3)
+    assert images.shape == (3, 3, 8, 8, 1)
+    q = 0.96742157  # the normal quantile of 5/6
+    np.testing.assert_allclose(
+        images[0, 2], model.decode([[q, q]])[0], atol=1e-5
+    )
+    np.testing.assert_allclose(
+        images[2, 1], model.decode([[0, -q]])[0], atol=1e-5
+    )
+
+
 def test_bad_input(model, images):
     with pytest.raises(ValueError, match="`steps` must be at least 2"):
         model.interpolate(images[:1], images[:1], 1)
@@ -109,3 +172,7 @@ def test_bad_input(model, images):
     )
     with pytest.raises(ValueError, match="fitted to each batch"):
         optimal.log_likelihood(images[:1])
+    with pytest.raises(ValueError, match="`known` must be a bool array"):
+        model.inpaint(images, np.ones((8, 8, 1)))
+    with pytest.raises(ValueError, match="needs a model with 2 latents"):
+        model.latent_map()

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from keras_gen import metrics
+
+RNG = np.random.default_rng(0)
+FACTORS = RNG.integers(0, 4, (2000, 2))
+NOISE = 0.02 * RNG.normal(size=(2000, 2))
+SCORES = {
+    "mig": metrics.mutual_information_gap,
+    "sap": metrics.separated_attribute_predictability,
+    "d": lambda *a: dci(*a)["disentanglement"],
+    "c": lambda *a: dci(*a)["completeness"],
+}
+dci = metrics.disentanglement_completeness_informativeness
+
+
+def test_active_units_are_those_that_move():
+    codes = RNG.normal(size=(1000, 5)) * [1.0, 0.2, 0.05, 0.0, 2.0]
+    assert metrics.active_units(codes) == 3
+    assert metrics.active_units(codes, threshold=0.001) == 4
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_one_latent_for_each_factor_is_best(score):
+    """A rotation by 45 degrees mixes what was apart."""
+    score = SCORES[score]
+    apart = FACTORS + NOISE
+    mixed = apart @ (np.array([[1, 1], [-1, 1]]) / np.sqrt(2))
+    assert score(apart, FACTORS) > 0.6
+    assert score(mixed, FACTORS) < 0.35 < score(apart, FACTORS) - 0.2
+    # The order of latents means nothing.
+    swapped = score(apart[:, ::-1], FACTORS)
+    assert swapped == pytest.approx(score(apart, FACTORS), abs=0.02)
+
+
+def test_exact_values():
+    """Codes that are the factors: the gap is 1 but for chance."""
+    codes = FACTORS.astype(float)
+    assert metrics.mutual_information_gap(codes, FACTORS) == pytest.approx(
+        1, abs=0.01
+    )
+    scores = dci(codes, FACTORS)
+    assert scores["informativeness"] == 1
+    assert scores["disentanglement"] > 0.95 and scores["completeness"] > 0.95
+    # Both latents hold the one factor: no gap at all.
+    twice = np.repeat(codes[:, :1], 2, axis=1)
+    assert metrics.mutual_information_gap(twice, FACTORS[:, 0]) == 0
+
+
+def test_codes_of_noise_score_nothing():
+    codes = RNG.normal(size=(2000, 3))
+    assert metrics.mutual_information_gap(codes, FACTORS) < 0.05
+    assert dci(codes, FACTORS)["informativeness"] < 0.35
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="with at least 2 latents"):
+        dci(np.zeros((5, 1)), np.zeros((5, 1), int))
+    with pytest.raises(ValueError, match="`factors` must be integers"):
+        dci(np.zeros((5, 2)), np.zeros((5, 1)))
+    with pytest.raises(ValueError, match="must take two values"):
+        dci(np.zeros((5, 2)), np.zeros((5, 1), int))
+    with pytest.raises(ValueError, match="hold NaN"):
+        dci(np.full((5, 2), np.nan), np.arange(5))
