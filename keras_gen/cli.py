@@ -15,6 +15,7 @@ from keras_gen.metrics.measures import MEASURES
 from keras_gen.pictures import save_curves
 from keras_gen.pictures import save_grid
 from keras_gen.recipes import RECIPES
+from keras_gen.recipes import prior
 
 _EPILOG = """\
 examples:
@@ -23,6 +24,8 @@ examples:
   keras-gen evaluate runs/vae --dataset digits --out runs/vae/report
   keras-gen train gan --dataset mnist --epochs 20 --out runs/gan
   keras-gen train vae --dataset path/to/pictures --image-size 64 --out runs/mine
+  keras-gen train vqvae --dataset mnist --out runs/vq
+  keras-gen train autoregressive --codes runs/vq --dataset mnist --out runs/p
 
 The backend is Keras's: set KERAS_BACKEND to tensorflow, jax or torch.
 """
@@ -34,6 +37,8 @@ Train a model with its default networks. Into the folder --out go
   curves.png    the logs over the epochs
   model/        the trained model, for `keras-gen generate` and
                 `keras_gen.from_preset`
+A vqvae has no samples before it has a prior: train an autoregressive model
+with --codes, whose model/ is then the vqvae with this prior.
 """
 
 _EVALUATE = """\
@@ -90,6 +95,11 @@ def _parser():
         "--seed", type=int, default=0, help="of all randomness (default: 0)"
     )
     train.add_argument("--out", required=True, help="folder for the results")
+    train.add_argument(
+        "--codes",
+        metavar="PATH",
+        help="a trained vqvae, for an autoregressive prior over its codes",
+    )
     train.add_argument(
         "--resume",
         action="store_true",
@@ -187,30 +197,100 @@ def _train(args):
     _check_same_run(args, out)
     keras.utils.set_random_seed(args.seed)
     train, test = _load(args)
-    model = RECIPES[args.model](train.element_shape, train.num_classes)
-    examples = tuple(part[:50] for part in (test or train)[0])
-    options = {}
-    if model.num_classes is not None:
-        options["labels"] = np.arange(64) % model.num_classes
+    if args.codes is None:
+        model = RECIPES[args.model](train.element_shape, train.num_classes)
+        pictures = [_image_grid(model, test or train, out / "samples")]
+    else:
+        vqvae = _vqvae_of(args)
+        model = prior(
+            vqvae.grid_shape, vqvae.quantizer.num_codes, train.num_classes
+        )
+        train, test = (_encoded(vqvae, data) for data in (train, test))
+        pictures = []
     history = model.fit(
         train,
         epochs=args.epochs,
         validation_data=test,
         callbacks=[
             _StopOnNaN(),
-            kg.callbacks.ImageGrid(
-                out / "samples", reconstruct=examples, gif=True, **options
-            ),
+            *pictures,
             kg.callbacks.Checkpoint(checkpoints),
         ],
     ).history
     if history:
         save_curves(out / "curves.png", history)
+    if args.codes is not None:
+        vqvae.attach_prior(model)
+        model = vqvae
+        images = model.generate(64, **_labels(model, 64), seed=0)
+        save_grid(make_folder(out / "samples") / "samples.png", images)
     model.save_to_preset(out / "model")
-    print(f"samples:     {out / 'samples'}")
+    print(f"pictures:    {out / 'samples'}")
     print(f"curves:      {out / 'curves.png'}")
     print(f"model:       {out / 'model'}")
+    if not _draws(model):
+        print(
+            f"a prior:     keras-gen train autoregressive --codes {out} "
+            f"--dataset {args.dataset} --out {out}_prior"
+        )
+        return
     print(f"draw more:   keras-gen generate {out} -n 64 --out grid.png")
+
+
+def _draws(model):
+    """Whether a model can generate: a VQ-VAE needs a prior first."""
+    return not isinstance(model, kg.models.VQVAE) or model.prior is not None
+
+
+def _labels(model, n, label=None):
+    """Return the option `labels`, all classes in turn, where needed."""
+    if model.num_classes is None and label is None:
+        return {}
+    if label is None:
+        label = np.arange(n) % model.num_classes
+    return {"labels": label}
+
+
+def _image_grid(model, data, folder):
+    examples = tuple(part[:50] for part in data[0])
+    return kg.callbacks.ImageGrid(
+        folder,
+        num_images=64 if _draws(model) else 0,
+        reconstruct=examples,
+        gif=True,
+        **_labels(model, 64),
+    )
+
+
+def _vqvae_of(args):
+    """Load the model of --codes, or say why it will not do."""
+    model = _model(args.codes)
+    if args.model != "autoregressive" or not isinstance(model, kg.models.VQVAE):
+        raise ValueError(
+            "--codes takes a trained vqvae, for `train autoregressive`. "
+            f"Received: {args.model} with a {type(model).__name__}"
+        )
+    if model.grid_shape[-1] != 1:
+        raise ValueError(
+            "A prior needs one codebook. Received: a model with "
+            f"{model.grid_shape[-1]}"
+        )
+    return model
+
+
+def _encoded(vqvae, data):
+    """Return a data set of the codes of its images, with its labels."""
+    if data is None:
+        return None
+    order = type(data)(data.images, data.labels, data.batch_size, False)
+    codes = [vqvae.encode(batch[0]) for batch in order]
+    return type(data)(
+        np.concatenate(codes),
+        data.labels,
+        data.batch_size,
+        data.shuffle,
+        data.seed,
+    )
 
 
 class _StopOnNaN(keras.callbacks.Callback):
@@ -232,6 +312,7 @@ def _check_same_run(args, out):
         "grayscale",
         "batch_size",
         "seed",
+        "codes",
     )
     run = {name: getattr(args, name) for name in names}
     file = out / "run.json"
@@ -264,10 +345,8 @@ def _load(args):
 
 def _generate(args):
     model = _model(args.path)
-    labels = args.label
-    if labels is None and model.num_classes is not None:
-        labels = np.arange(args.n) % model.num_classes
-    images = model.generate(args.n, labels=labels, seed=args.seed)
+    labels = _labels(model, args.n, args.label)
+    images = model.generate(args.n, **labels, seed=args.seed)
     out = Path(args.out)
     make_folder(out.parent)
     save_grid(out, images)

@@ -78,6 +78,63 @@ def _sparse_autoencoder(shape, num_classes):
     )
 
 
+def _vamp_vae(shape, num_classes):
+    return _autoencoding(
+        models.VampVAE, shape, 2, likelihood=_likelihood(shape)
+    )
+
+
+def _info_vae(shape, num_classes):
+    return _autoencoding(
+        models.InfoVAE, shape, 2, likelihood=_likelihood(shape)
+    )
+
+
+def _vqvae(shape, num_classes):
+    if min(shape[:2]) < 16:
+        options, num_codes, dim = {"filters": (64,)}, 32, 8
+    else:
+        options, num_codes, dim = {}, 256, 32
+    quantizer = layers.VectorQuantizer(
+        num_codes, dim, restart_below=0.1, kmeans_steps=10
+    )
+    model = models.VQVAE(
+        nets.grid_encoder(shape, dim, **options),
+        nets.grid_decoder(shape, dim, **options),
+        quantizer,
+        likelihood=losses.Gaussian(0.2),
+    )
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
+def _autoregressive(shape, num_classes):
+    if shape[-1] != 1:
+        raise ValueError(
+            "This model draws one channel: pass --grayscale, or --codes for a "
+            f"prior over the codes of a VQ-VAE. Received: images {shape}"
+        )
+    return prior(shape, 16, num_classes, filters=48, images=True)
+
+
+def prior(shape, num_codes, num_classes, filters=64, **arguments):
+    """Return a compiled `Autoregressive` model of grids of codes.
+
+    Args:
+        shape: Tuple, (height, width, 1).
+        num_codes: Integer.
+        num_classes: Integer, or None for no labels.
+        filters: Integer, the width of the PixelCNN.
+        **arguments: Passed to `Autoregressive`.
+    """
+    network = nets.pixel_cnn(
+        shape[:2], num_codes, filters, num_classes=num_classes
+    )
+    model = models.Autoregressive(network, ema_decay=0.995, **arguments)
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
 def _gan(shape, num_classes):
     if min(shape[:2]) < 16:
         generator = nets.dense_generator(shape, latent_dim=32)
@@ -97,5 +154,9 @@ RECIPES = {
     "vae": _vae,
     "iwae": _iwae,
     "conditional_vae": _conditional_vae,
+    "vamp_vae": _vamp_vae,
+    "info_vae": _info_vae,
+    "vqvae": _vqvae,
+    "autoregressive": _autoregressive,
     "gan": _gan,
 }

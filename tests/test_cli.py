@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import keras_gen as kg
 from keras_gen.cli import main
 from keras_gen.recipes import RECIPES
 from tests.cases import CASES
@@ -11,6 +12,10 @@ from tests.cases import CASES
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3)])
 def test_every_recipe_draws_images_of_its_shape(name, shape):
+    if name == "autoregressive" and shape[-1] == 3:
+        with pytest.raises(ValueError, match="draws one channel"):
+            RECIPES[name](shape, 3)
+        return
     model = RECIPES[name](shape, 3)
     assert model.compiled and model.data_shape == shape
 
@@ -36,6 +41,33 @@ def test_train_resume_and_generate(name, tmp_path, capsys):
     first = np.asarray(Image.open(picture))
     assert main([*generate, "--seed", "3"]) == 0
     np.testing.assert_array_equal(first, np.asarray(Image.open(picture)))
+
+
+def test_a_vqvae_draws_once_it_has_a_prior(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "keras_gen.cli.prior",
+        lambda shape, codes, classes: CASES["autoregressive"](),
+    )
+    vq, out = str(tmp_path / "vq"), str(tmp_path / "prior")
+    options = ["--batch-size", "512", "--epochs", "1"]
+    parts = CASES["vqvae"]()
+    codes = kg.models.VQVAE(parts.encoder, parts.decoder, parts.quantizer)
+    codes.compile("adam")
+    monkeypatch.setitem(RECIPES, "vqvae", lambda *_: codes)
+    assert main(["train", "vqvae", *options, "--out", vq]) == 0
+    names = [p.name for p in (tmp_path / "vq" / "samples").iterdir()]
+    assert names == ["reconstructions-0001.png"]
+    assert f"--codes {vq}" in capsys.readouterr().out
+    assert main(["generate", vq, "--out", str(tmp_path / "no.png")]) == 2
+    assert "has no prior" in capsys.readouterr().err
+    prior = ["train", "autoregressive", *options, "--codes", vq, "--out", out]
+    assert main(prior) == 0
+    assert (tmp_path / "prior" / "samples" / "samples.png").exists()
+    picture = str(tmp_path / "grid.png")
+    assert main(["generate", out, "-n", "3", "--out", picture]) == 0
+    wrong = ["train", "vae", "--codes", vq, "--out", str(tmp_path / "x")]
+    assert main(wrong) == 2
+    assert "--codes takes a trained vqvae" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

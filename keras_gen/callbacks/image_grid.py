@@ -16,7 +16,8 @@ class ImageGrid(keras.callbacks.Callback):
 
     Args:
         folder: Folder to write to; created if need be.
-        num_images: Integer, images in the grid.
+        num_images: Integer, images in the grid; 0 for reconstructions only,
+            as of a model that cannot draw yet.
         every: Integer, epochs between grids.
         seed: Integer, passed to `generate`.
         reconstruct: Array of images `(n, height, width, channels)` in [-1, 1],
@@ -59,10 +60,11 @@ class ImageGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        images = self.model.generate(
-            self.num_images, seed=self.seed, **self.arguments
-        )
-        save_grid(self.folder / f"samples-{epoch + 1:04d}.png", images)
+        if self.num_images:
+            images = self.model.generate(
+                self.num_images, seed=self.seed, **self.arguments
+            )
+            save_grid(self.folder / f"samples-{epoch + 1:04d}.png", images)
         if self.reconstruct is not None and hasattr(self.model, "reconstruct"):
             originals, options = self.reconstruct, {}
             if isinstance(originals, tuple):
