@@ -1,0 +1,48 @@
+"""Denoising autoencoders of MNIST, one for each corruption.
+
+    TFDS_DATA_DIR=... python zoo/denoising_autoencoder_mnist/train.py
+
+Prints the PSNR of the corrupted test images and of what the model makes of
+them, against the clean ones. Writes the preset of the last and `samples.png`,
+corrupted images above denoised ones for each corruption, beside this file.
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_gen as kg
+from keras_gen.pictures import save_grid
+
+FOLDER = Path(__file__).resolve().parent
+EPOCHS = 6
+CORRUPTIONS = {
+    "masking, half of the pixels": kg.layers.MaskingCorruption(0.5),
+    "salt and pepper, 30 %": kg.layers.SaltAndPepper(0.3),
+    "Gaussian, sigma 0.5": kg.layers.GaussianCorruption(0.5),
+}
+
+train = kg.data.load("mnist", labels=False)
+test = kg.data.load("mnist", "test", labels=False, batch_size=10_000)
+x = test[0][0]
+rows = []
+for i, (name, corruption) in enumerate(CORRUPTIONS.items()):
+    keras.utils.set_random_seed(0)
+    model = kg.models.DenoisingAutoencoder(
+        kg.nets.conv_encoder((28, 28, 1), latent_dim=64),
+        kg.nets.conv_decoder((28, 28, 1), latent_dim=64),
+        corruption,
+    )
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, EPOCHS * len(train))
+    model.compile(keras.optimizers.Adam(rate))
+    checkpoint = kg.callbacks.Checkpoint(f"runs/denoising_mnist/{i}")
+    model.fit(train, epochs=EPOCHS, callbacks=[checkpoint], verbose=2)
+    noisy = corruption(keras.ops.convert_to_tensor(x), training=True)
+    noisy = keras.ops.convert_to_numpy(noisy)
+    clean = model.reconstruct(noisy)
+    before, after = kg.metrics.psnr(x, noisy), kg.metrics.psnr(x, clean)
+    print(f"{name}: {before:.2f} dB to {after:.2f} dB", flush=True)
+    rows += [noisy[:10], clean[:10]]
+model.save_to_preset(FOLDER)
+save_grid(FOLDER / "samples.png", np.concatenate(rows), columns=10)
