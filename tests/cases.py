@@ -120,7 +120,7 @@ CASES = {
     "vamp_vae": lambda: _vae(
         kg.models.VampVAE, num_pseudo_inputs=4, ema_decay=0.9
     ),
-    "beta_tc_vae": lambda: _vae(kg.models.BetaTCVAE, dataset_size=96),
+    "beta_tc_vae": lambda: _vae(kg.models.BetaTCVAE, dataset_size=1498),
     "info_vae": lambda: _vae(kg.models.InfoVAE, alpha=0.5, scale=10.0),
     "conditional_vae": _conditional_vae,
     "vqvae": lambda: _vqvae(

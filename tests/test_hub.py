@@ -1,6 +1,7 @@
 import json
 
 import keras
+import numpy as np
 import pytest
 
 import keras_gen as kg
@@ -67,17 +68,38 @@ def test_weights_of_another_model(preset, tmp_path):
         kg.from_preset(preset)
 
 
-def test_a_folder_of_other_things_is_not_replaced(preset, tmp_path):
+def test_other_files_in_the_folder_stay(preset, tmp_path):
     model = CASES["vae"]()
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    (preset / "train.py").write_text("epochs = 7")
+    (preset / "samples.png").write_bytes(b"picture")
+    model.save_to_preset(preset)
+    assert (preset / "train.py").read_text() == "epochs = 7"
+    assert (preset / "samples.png").read_bytes() == b"picture"
+    np.testing.assert_array_equal(
+        kg.from_preset(preset).generate(1, seed=0), model.generate(1, seed=0)
+    )
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "train.py").write_text("epochs = 8")
+    model.save_to_preset(tmp_path / "new")
+    assert (tmp_path / "new" / "train.py").read_text() == "epochs = 8"
+    kg.from_preset(tmp_path / "new")
+
+
+def test_what_is_no_preset_is_not_replaced(preset, tmp_path):
+    model = CASES["vae"]()
+    (tmp_path / "thesis" / "chapters").mkdir(parents=True)
     (tmp_path / "note").write_text("")
-    for name in ("thesis", "note"):
+    for name, text in (("tool", '{"theme": "dark"}'), ("broken", "{")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(text)
+        (tmp_path / name / "model.weights.h5").write_text("")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.json").write_text("{}")
+    for name in ("thesis", "note", "tool", "broken", "half"):
         with pytest.raises(ValueError, match="exists and is not a preset"):
             model.save_to_preset(tmp_path / name)
-    assert (tmp_path / "thesis" / "chapter.txt").exists()
-    (tmp_path / "empty").mkdir()
-    model.save_to_preset(tmp_path / "empty")
+    assert "dark" in (tmp_path / "tool" / "config.json").read_text()
+    assert (tmp_path / "thesis" / "chapters").is_dir()
 
 
 def test_a_failed_replacement_keeps_the_old_preset(preset, monkeypatch):

@@ -17,7 +17,7 @@ def stratified_log_weights(batch_size, dataset_size):
 
     Args:
         batch_size: Integer or integer tensor, B, at least 2.
-        dataset_size: Integer, N, at least B.
+        dataset_size: Integer, N; B in its place if it is lower.
 
     Returns:
         float32 tensor `(B, B)`.
@@ -26,10 +26,11 @@ def stratified_log_weights(batch_size, dataset_size):
         Chen et al., Isolating Sources of Disentanglement in VAEs, 2018,
         arXiv:1802.04942, appendix C.1.
     """
-    n = float(dataset_size)
+    b = ops.cast(batch_size, "float32")
+    n = ops.maximum(b, float(dataset_size))
     row = ops.arange(batch_size)[:, None]
     column = ops.arange(batch_size)[None, :]
-    m = ops.maximum(ops.cast(batch_size, "float32") - 1.0, 1.0)
+    m = ops.maximum(b - 1.0, 1.0)
     weights = ops.where(
         ops.equal(ops.mod(row + 1, batch_size), column),
         (n - m) / (n * m),

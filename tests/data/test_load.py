@@ -255,3 +255,27 @@ def test_digits_arrays_and_folders_do_not_import_tensorflow(pictures):
         "kg.data.load(np.zeros((3, 4, 4), 'uint8'))[0]\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
+
+
+def test_binary_pixels_are_drawn_anew_each_epoch():
+    grey = np.full((400, 4, 4, 1), 64, "uint8")
+    data = kg.data.load(grey, batch_size=400, shuffle=True, binarize=True)
+    (first,) = data[0]
+    assert set(np.unique(first)) == {-1.0, 1.0}
+    assert abs((first > 0).mean() - 64 / 255) < 5 * 0.43 / 80
+    np.testing.assert_array_equal(first, data[0][0])
+    data.set_epoch(1)
+    assert (data[0][0] != first).any()
+    data.set_epoch(0)
+    np.testing.assert_array_equal(first, data[0][0])
+    # Test data stay alike.
+    fixed = kg.data.load(grey, batch_size=400, shuffle=False, binarize=True)
+    (first,) = fixed[0]
+    fixed.set_epoch(1)
+    np.testing.assert_array_equal(first, fixed[0][0])
+    # Black and white stay what they are.
+    ends = np.repeat(np.array([0, 255], "uint8"), 8).reshape(1, 4, 4, 1)
+    (x,) = kg.data.load(ends, binarize=True)[0]
+    np.testing.assert_array_equal(x, ends / 127.5 - 1)
+    with pytest.raises(ValueError, match="`binarize=True` needs grey values"):
+        kg.data.ImageDataset(np.zeros((2, 4, 4, 1), "int32"), binarize=True)

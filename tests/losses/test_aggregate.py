@@ -10,10 +10,11 @@ from tests.conftest import tensor
 
 
 def test_each_row_of_weights_sums_to_one():
-    for batch, n in ((2, 2), (4, 10), (64, 20_000)):
+    for batch, n in ((2, 2), (4, 10), (64, 20_000), (4, 3)):
         weights = np.exp(host(losses.stratified_log_weights(batch, n)))
         np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
-        np.testing.assert_allclose(np.diag(weights), 1 / n, rtol=1e-5)
+        expected = 1 / max(n, batch)
+        np.testing.assert_allclose(np.diag(weights), expected, rtol=1e-5)
 
 
 def test_the_weights_are_unbiased():

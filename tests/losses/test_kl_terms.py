@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from keras_gen import losses
+from keras_gen import models
+from keras_gen import nets
 from tests.conftest import host
 from tests.conftest import tensor
 
@@ -73,3 +75,23 @@ def test_configuration():
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_callback_moves_the_schedule_of_the_compiled_step(digits):
+    """Full weight from the second epoch on, set from outside."""
+    term = losses.LinearWarmup(10**9)
+    model = models.VAE(
+        nets.dense_encoder((8, 8, 1), 2, outputs=2, units=(4,)),
+        nets.dense_decoder((8, 8, 1), 2, units=(4,)),
+        beta=term,
+    )
+    model.compile(keras.optimizers.SGD(0.0))
+
+    class Jump(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            term.step.assign(float(epoch) * 10**9)
+
+    logs = model.fit(digits, epochs=2, verbose=0, callbacks=[Jump()]).history
+    weight = np.subtract(logs["loss"], logs["reconstruction_loss"])
+    weight /= logs["kl_loss"]
+    np.testing.assert_allclose(weight, [0, 1], atol=1e-3)

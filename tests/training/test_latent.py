@@ -8,6 +8,8 @@ import pytest
 
 import keras_gen as kg
 from tests.cases import CASES
+from tests.conftest import host
+from tests.conftest import tensor
 from tests.models.test_vae import linear_gaussian_vae
 
 LN_P = -1.98801  # of the linear Gaussian model at x = 1.7
@@ -93,6 +95,27 @@ def test_labels_reach_every_tool(images):
     np.testing.assert_allclose(one, three, atol=1e-5)
     values = model.log_likelihood(images[:3], labels, num_samples=700)
     assert values.shape == (3,) and np.isfinite(values).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["autoencoder", "denoising", "sparse"]
+    + ["vae", "vae_warmup", "iwae", "vamp_vae", "conditional_vae"],
+)
+def test_duplicating_a_batch_leaves_the_loss_unchanged(
+    name, digits, monkeypatch
+):
+    """Not so where pairs in the batch are compared: total correlation, MMD."""
+    monkeypatch.setattr(
+        keras.random, "normal", lambda shape, seed: keras.ops.ones(shape)
+    )
+    model = CASES[name]()
+    x, y = digits[0]
+    once = model.objective(tensor(x), y, training=False)
+    x, y = np.concatenate([x, x]), np.concatenate([y, y])
+    twice = model.objective(tensor(x), y, training=False)
+    for key in once:
+        np.testing.assert_allclose(host(once[key]), host(twice[key]), rtol=1e-5)
 
 
 class Unbounded(kg.losses.Gaussian):
