@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -229,12 +230,22 @@ def _train(args):
     print(f"curves:      {out / 'curves.png'}")
     print(f"model:       {out / 'model'}")
     if not _draws(model):
-        print(
-            f"a prior:     keras-gen train autoregressive --codes {out} "
-            f"--dataset {args.dataset} --out {out}_prior"
-        )
+        print(f"a prior:     {_prior_command(args, out)}")
         return
     print(f"draw more:   keras-gen generate {out} -n 64 --out grid.png")
+
+
+def _prior_command(args, out):
+    """Return the command that trains a prior on the codes of a run."""
+    words = ["keras-gen", "train", "autoregressive", "--codes", str(out)]
+    words += ["--dataset", args.dataset]
+    if args.data_dir:
+        words += ["--data-dir", args.data_dir]
+    if args.image_size:
+        words += ["--image-size", str(args.image_size)]
+    if args.grayscale:
+        words += ["--grayscale"]
+    return shlex.join([*words, "--out", f"{out}_prior"])
 
 
 def _draws(model):
@@ -275,7 +286,10 @@ def _vqvae_of(args):
             "A prior needs one codebook. Received: a model with "
             f"{model.grid_shape[-1]}"
         )
-    return model
+    # Without the prior it may have: a model takes one only once.
+    return kg.models.VQVAE(
+        model.encoder, model.decoder, model.quantizer, model.likelihood
+    )
 
 
 def _encoded(vqvae, data):

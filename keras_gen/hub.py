@@ -8,6 +8,7 @@ from keras_gen import models
 from keras_gen.training.presets import CONFIG
 from keras_gen.training.presets import WEIGHTS
 from keras_gen.training.presets import check_classes
+from keras_gen.training.presets import digest
 from keras_gen.training.presets import save_to_preset
 
 __all__ = ["from_preset", "save_to_preset"]
@@ -63,6 +64,10 @@ def from_preset(folder):
             f"{error}"
         ) from error
     try:
+        # Presets written before digests have none.
+        expected = description.get("sha256")
+        if expected not in (None, digest(folder / WEIGHTS)):
+            raise ValueError("its SHA-256 is another")
         with warnings.catch_warnings():
             # Where a file lacks weights, Keras may only warn.
             warnings.simplefilter("error", UserWarning)

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_gen.data import ImageDataset
 from keras_gen.models import Autoencoder
+from keras_gen.training.inputs import unpack
 
 
 def train_greedily(
@@ -22,8 +23,8 @@ def train_greedily(
     Args:
         pairs: List of (encoder, decoder), `keras.Model`s, from the bottom up:
             images to vectors first, then vectors to vectors.
-        dataset: Batches of images, or of (images, labels), held in memory as
-            a whole.
+        dataset: Array of images, or batches as `fit` takes them, with or
+            without labels; all are held in memory.
         epochs: Integer, for each pair.
         optimizer: `keras.optimizers.Optimizer` or its name; each pair gets a
             fresh one like it.
@@ -45,8 +46,12 @@ def train_greedily(
     settings = keras.saving.serialize_keras_object(
         keras.optimizers.get(optimizer)
     )
-    batches = [batch[0] for batch in dataset]
-    h, histories = np.concatenate([np.asarray(x) for x in batches]), []
+    if isinstance(dataset, np.ndarray):
+        dataset = ImageDataset(dataset)
+    if isinstance(dataset, keras.utils.PyDataset):
+        dataset = map(dataset.__getitem__, range(len(dataset)))
+    batches = [keras.ops.convert_to_numpy(unpack(b)[0]) for b in dataset]
+    h, histories = np.concatenate(batches), []
     for level, pair in enumerate(pairs):
         model = Autoencoder(
             *pair, likelihood="gaussian" if level else likelihood

@@ -51,6 +51,11 @@ def _autoregressive():
     return _compiled(kg.models.Autoregressive(network, ema_decay=0.9))
 
 
+def _image_transformer():
+    network = kg.nets.causal_transformer(SHAPE[:2], 4, dim=8, heads=2, blocks=1)
+    return _compiled(kg.models.Autoregressive(network, images=True))
+
+
 def _vqvae(quantizer):
     prior = kg.nets.pixel_cnn((2, 2), quantizer.num_codes, 4, blocks=1)
     nets = {"filters": (4, 4), "residual_blocks": 1, "residual_filters": 4}
@@ -127,6 +132,7 @@ CASES = {
         kg.layers.VectorQuantizer(5, 2, restart_below=0.1, kmeans_steps=2)
     ),
     "autoregressive": _autoregressive,
+    "image_transformer": _image_transformer,
     "gan": _gan,
     "gan_conv": _conv_gan,
 }

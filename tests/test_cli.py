@@ -44,10 +44,12 @@ def test_train_resume_and_generate(name, tmp_path, capsys):
 
 
 def test_a_vqvae_draws_once_it_has_a_prior(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        "keras_gen.cli.prior",
-        lambda shape, codes, classes: CASES["autoregressive"](),
-    )
+
+    def small_prior(shape, num_codes, num_classes):
+        assert (shape, num_codes, num_classes) == ((2, 2, 1), 5, 10)
+        return CASES["autoregressive"]()
+
+    monkeypatch.setattr("keras_gen.cli.prior", small_prior)
     vq, out = str(tmp_path / "vq"), str(tmp_path / "prior")
     options = ["--batch-size", "512", "--epochs", "1"]
     parts = CASES["vqvae"]()
@@ -65,6 +67,12 @@ def test_a_vqvae_draws_once_it_has_a_prior(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "prior" / "samples" / "samples.png").exists()
     picture = str(tmp_path / "grid.png")
     assert main(["generate", out, "-n", "3", "--out", picture]) == 0
+    # Another prior for the same codes.
+    again = ["train", "autoregressive", *options, "--codes", out]
+    assert main([*again, "--out", str(tmp_path / "other")]) == 0
+    resumed = [*again, "--out", str(tmp_path / "other"), "--resume"]
+    resumed[resumed.index("--epochs") + 1] = "2"
+    assert main(resumed) == 0
     wrong = ["train", "vae", "--codes", vq, "--out", str(tmp_path / "x")]
     assert main(wrong) == 2
     assert "--codes takes a trained vqvae" in capsys.readouterr().err

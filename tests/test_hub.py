@@ -71,10 +71,14 @@ def test_weights_of_another_model(preset, tmp_path):
 def test_other_files_in_the_folder_stay(preset, tmp_path):
     model = CASES["vae"]()
     (preset / "train.py").write_text("epochs = 7")
-    (preset / "samples.png").write_bytes(b"picture")
+    (preset / "runs").mkdir()
+    log = open(preset / "train.log", "w")
     model.save_to_preset(preset)
     assert (preset / "train.py").read_text() == "epochs = 7"
-    assert (preset / "samples.png").read_bytes() == b"picture"
+    print("nll 88.2", file=log, flush=True)  # the file is still the same
+    log.close()
+    assert (preset / "train.log").read_text() == "nll 88.2\n"
+    assert (preset / "runs").is_dir()
     np.testing.assert_array_equal(
         kg.from_preset(preset).generate(1, seed=0), model.generate(1, seed=0)
     )
@@ -85,9 +89,17 @@ def test_other_files_in_the_folder_stay(preset, tmp_path):
     kg.from_preset(tmp_path / "new")
 
 
+def test_weights_and_configuration_of_two_saves(preset):
+    """As after a crash between the two files: shapes fit, values do not."""
+    before = (preset / "config.json").read_bytes()
+    CASES["vae"]().save_to_preset(preset)
+    (preset / "config.json").write_bytes(before)
+    with pytest.raises(ValueError, match="damaged.*SHA-256 is another"):
+        kg.from_preset(preset)
+
+
 def test_what_is_no_preset_is_not_replaced(preset, tmp_path):
     model = CASES["vae"]()
-    (tmp_path / "thesis" / "chapters").mkdir(parents=True)
     (tmp_path / "note").write_text("")
     for name, text in (("tool", '{"theme": "dark"}'), ("broken", "{")):
         (tmp_path / name).mkdir()
@@ -95,11 +107,10 @@ def test_what_is_no_preset_is_not_replaced(preset, tmp_path):
         (tmp_path / name / "model.weights.h5").write_text("")
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.json").write_text("{}")
-    for name in ("thesis", "note", "tool", "broken", "half"):
+    for name in ("note", "tool", "broken", "half"):
         with pytest.raises(ValueError, match="exists and is not a preset"):
             model.save_to_preset(tmp_path / name)
     assert "dark" in (tmp_path / "tool" / "config.json").read_text()
-    assert (tmp_path / "thesis" / "chapters").is_dir()
 
 
 def test_a_failed_replacement_keeps_the_old_preset(preset, monkeypatch):

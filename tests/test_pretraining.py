@@ -42,6 +42,19 @@ def test_the_levels_below_stand_still(digits):
         np.testing.assert_array_equal(a, b)
 
 
+def test_any_form_of_data(digits):
+    x = [batch for batch, _ in (digits[i] for i in range(3))]
+    ends = []
+    for data in (x, [(batch,) for batch in x], [{"image": b} for b in x]):
+        keras.utils.set_random_seed(2)
+        bottom, _ = pairs()
+        kg.pretraining.train_greedily([bottom], data, epochs=1)
+        ends.append(weights(bottom)[0])
+    np.testing.assert_array_equal(ends[0], ends[1])
+    np.testing.assert_array_equal(ends[0], ends[2])
+    kg.pretraining.train_greedily([bottom], np.concatenate(x), epochs=1)
+
+
 def test_the_stack_is_the_composition(digits):
     (f1, g1), (f2, g2) = levels = pairs()
     encoder, decoder = kg.pretraining.stack(levels)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_gen import checks
 from keras_gen.files import make_folder
 from keras_gen.pictures import save_grid
 
@@ -41,7 +42,7 @@ class LatentTraversal(keras.callbacks.Callback):
         super().__init__()
         self.folder = folder
         self.image = image
-        self.every = every
+        self.every = checks.check_positive_integer(every, "every")
         self.arguments = {
             "dimensions": dimensions,
             "values": values,
@@ -55,15 +56,18 @@ class LatentTraversal(keras.callbacks.Callback):
                 f"`{type(self.model).__name__}` has no latents to traverse."
             )
         self.folder = make_folder(self.folder)
+        self._images()  # raises now rather than after an epoch
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        images = self.model.traverse(
-            np.asarray(self.image)[None], **self.arguments
-        )[0]
+        images = self._images()
         save_grid(
             self.folder / f"traversal-{epoch + 1:04d}.png",
             images.reshape(-1, *images.shape[2:]),
             columns=images.shape[1],
         )
+
+    def _images(self):
+        image = np.asarray(self.image)[None]
+        return self.model.traverse(image, **self.arguments)[0]

@@ -27,7 +27,7 @@ class ImageDataset(keras.utils.PyDataset):
         seed: Integer of at least 0.
         binarize: Bool, whether to draw each pixel black or white, white with
             the probability of its grey value ("dynamic binarisation"): anew
-            in each epoch, or always alike without `shuffle`.
+            in each epoch; without `shuffle` always alike, for one batch size.
 
     Raises:
         ValueError: If the arrays are empty or disagree in length.
@@ -107,7 +107,7 @@ class ImageDataset(keras.utils.PyDataset):
             x = x.astype("float32", copy=False)
         if self.binarize:
             epoch = self.epoch if self.shuffle else 0
-            rng = np.random.default_rng([self.seed, epoch, index])
+            rng = np.random.default_rng([self.seed, epoch, index + 1])
             white = rng.random(x.shape, "float32") < (x + 1.0) / 2.0
             x = np.where(white, np.float32(1), np.float32(-1))
         return (x,) if self.labels is None else (x, self.labels[rows])

@@ -60,7 +60,7 @@ class LookupFreeQuantizer(keras.layers.Layer):
         self.num_codes = 2**dim
         self.beta = checks.check_non_negative(beta, "beta")
         self.gamma = checks.check_non_negative(gamma, "gamma")
-        self.temperature = temperature
+        self.temperature = float(temperature)
         # Row k holds the bits of k, lowest first.
         bits = list(itertools.product((0, 1), repeat=dim))
         self._bits = np.array(bits, "float32")[:, ::-1].copy()
@@ -80,8 +80,9 @@ class LookupFreeQuantizer(keras.layers.Layer):
         bits = ops.cast(positive, "int32")
         indices = ops.sum(bits * powers, axis=-1, keepdims=True)
         loss = self.beta * sum_per_image(ops.square(z - q))
-        vectors = np.prod(z.shape[1:-1], dtype=int)
-        loss = loss + self.gamma * int(vectors) * self.entropy_term(z)
+        if self.gamma:
+            vectors = int(np.prod(z.shape[1:-1], dtype=int))
+            loss = loss + self.gamma * vectors * self.entropy_term(z)
         return straight_through(z, q), indices, loss
 
     def entropy_term(self, z):

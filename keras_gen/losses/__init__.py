@@ -12,8 +12,6 @@ from keras_gen.losses.kl_terms import Capacity
 from keras_gen.losses.kl_terms import CyclicalBeta
 from keras_gen.losses.kl_terms import FreeBits
 from keras_gen.losses.kl_terms import LinearWarmup
-from keras_gen.losses.kl_terms import check_beta
-from keras_gen.losses.kl_terms import weigh_kl
 from keras_gen.losses.likelihoods import Bernoulli
 from keras_gen.losses.likelihoods import DiscretizedLogistic
 from keras_gen.losses.likelihoods import Gaussian
@@ -39,7 +37,6 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "aggregate_log_density",
-    "check_beta",
     "gaussian_kl",
     "gaussian_log_density",
     "get_adversarial_loss",
@@ -47,5 +44,4 @@ __all__ = [
     "log_mean_exp",
     "squared_mmd",
     "stratified_log_weights",
-    "weigh_kl",
 ]

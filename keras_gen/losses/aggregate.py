@@ -27,7 +27,8 @@ def stratified_log_weights(batch_size, dataset_size):
         arXiv:1802.04942, appendix C.1.
     """
     b = ops.cast(batch_size, "float32")
-    n = ops.maximum(b, float(dataset_size))
+    # A batch of one has nothing to compare with: its own weight is 1.
+    n = ops.where(b > 1.0, ops.maximum(b, float(dataset_size)), 1.0)
     row = ops.arange(batch_size)[:, None]
     column = ops.arange(batch_size)[None, :]
     m = ops.maximum(b - 1.0, 1.0)

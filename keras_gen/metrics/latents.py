@@ -67,7 +67,7 @@ def separated_attribute_predictability(codes, factors, seed=0):
     codes, factors = _check(codes, factors)
     scale = codes.std(axis=0)
     codes = (codes - codes.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
-    train, test = _halves(len(codes), seed)
+    train, test = _halves(factors, seed)
     gaps = []
     for v in factors.T:
         scores = []
@@ -100,7 +100,7 @@ def disentanglement_completeness_informativeness(codes, factors, seed=0):
         Disentangled Representations, 2018.
     """
     codes, factors = _check(codes, factors)
-    train, test = _halves(len(codes), seed)
+    train, test = _halves(factors, seed)
     importance, accuracy = [], []
     for v in factors.T:
         forest = RandomForestClassifier(50, random_state=seed)
@@ -125,9 +125,16 @@ def _entropy(rows):
     return -terms.sum(axis=1) / np.log(p.shape[1])
 
 
-def _halves(n, seed):
+def _halves(factors, seed):
+    n = len(factors)
     order = np.random.default_rng(seed).permutation(n)
-    return order[: n // 2], order[n // 2 :]
+    train, test = order[: n // 2], order[n // 2 :]
+    if (factors[train] == factors[train][:1]).all(axis=0).any():
+        raise ValueError(
+            "A factor takes one value only in the half to learn from. Pass "
+            f"more samples, or leave it out. Received: {n} samples"
+        )
+    return train, test
 
 
 def _check(codes, factors):

@@ -25,7 +25,8 @@ class Autoencoder(LatentModel):
     Args:
         encoder: `keras.Model` from images to codes `(batch, latent_dim)`.
         decoder: `keras.Model` from codes to tensors of the shape of the
-            images.
+            images, or None for the transposed weights of `encoder`, fully
+            connected then ("tied weights").
         likelihood: `"gaussian"` for squared error, `"bernoulli"` for binary
             cross-entropy, or any other, see `VAE`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.

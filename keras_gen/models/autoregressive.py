@@ -31,8 +31,8 @@ class Autoregressive(GenerativeModel):
         network: `keras.Model` from int32 grids `(batch, height, width, 1)`,
             for conditional models also one-hot labels `(batch, num_classes)`,
             to logits `(batch, height, width, num_codes)`.
-        images: Bool, whether the grids stand for images.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
+        images: Bool, whether the grids stand for images.
 
     Raises:
         ValueError: If the network is not of this kind.
@@ -45,7 +45,7 @@ class Autoregressive(GenerativeModel):
 
     data_dtype = "int32"
 
-    def __init__(self, network, images=False, ema_decay=None, **kwargs):
+    def __init__(self, network, ema_decay=None, images=False, **kwargs):
         num_inputs = len(getattr(network, "inputs", None) or [None])
         checks.check_network(network, "network", num_inputs=num_inputs)
         super().__init__(logs=("loss", "nats_per_code"), **kwargs)
@@ -110,6 +110,7 @@ class Autoregressive(GenerativeModel):
         name = "Autoregressive.log_likelihood"
         if self.images:
             checks.check_batch(x, self.data_shape, name)
+            checks.check_range(x, name)
             x = ops.convert_to_numpy(self._to_codes(x)).astype("int32")
         checks.check_codes(x, self.data_shape, (self.num_codes,), name)
         inputs = self._inputs(x.astype("int32"), labels)
@@ -146,8 +147,8 @@ class Autoregressive(GenerativeModel):
         return {
             **super().get_config(),
             "network": keras.saving.serialize_keras_object(self.network),
-            "images": self.images,
             "ema_decay": self.ema_decay,
+            "images": self.images,
         }
 
 

@@ -5,10 +5,10 @@ import numpy as np
 from keras import ops
 
 from keras_gen import checks
-from keras_gen.losses import check_beta
 from keras_gen.losses import gaussian_kl
 from keras_gen.losses import get_likelihood
-from keras_gen.losses import weigh_kl
+from keras_gen.losses.kl_terms import check_beta
+from keras_gen.losses.kl_terms import weigh_kl
 from keras_gen.training.latent import LatentModel
 from keras_gen.training.latent import log_normal
 

@@ -21,7 +21,8 @@ class DenoisingAutoencoder(LatentModel):
     Args:
         encoder: `keras.Model` from images to codes `(batch, latent_dim)`.
         decoder: `keras.Model` from codes to tensors of the shape of the
-            images.
+            images, or None for the transposed weights of `encoder`, fully
+            connected then ("tied weights").
         corruption: Layer such as `keras_gen.layers.GaussianCorruption()`,
             `MaskingCorruption()` or `SaltAndPepper()`.
         likelihood: `"gaussian"` for squared error, or another, see `VAE`.

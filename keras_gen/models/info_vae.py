@@ -56,8 +56,8 @@ class InfoVAE(LatentModel):
         self.mmd_weight = checks.check_non_negative(
             alpha + scale - 1.0, "alpha + scale - 1"
         )
-        self.alpha = alpha
-        self.scale = scale
+        self.alpha = float(alpha)
+        self.scale = float(scale)
         self.likelihood = get_likelihood(likelihood)
         self.average_weights(ema_decay, "encoder", "decoder")
 

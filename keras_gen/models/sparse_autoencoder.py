@@ -21,7 +21,8 @@ class SparseAutoencoder(LatentModel):
         encoder: `keras.Model` from images to codes `(batch, latent_dim)`, in
             (0, 1) for `KLSparsity`.
         decoder: `keras.Model` from codes to tensors of the shape of the
-            images.
+            images, or None for the transposed weights of `encoder`, fully
+            connected then ("tied weights").
         penalty: `keras_gen.losses.L1Sparsity()` or `KLSparsity()`.
         likelihood: `"gaussian"` for squared error, or another, see `VAE`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.

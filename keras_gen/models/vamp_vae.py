@@ -66,7 +66,8 @@ class VampVAE(LatentModel):
         outputs = self.decoder(z, training=training)
         nll = ops.mean(self.likelihood.nll(x, outputs))
 
-        m, log_s2 = self.encoder(self.pseudo_inputs.values(), training=training)
+        images = ops.convert_to_tensor(self.pseudo_inputs.images)
+        m, log_s2 = self.encoder(images, training=training)
         m, log_s2 = ops.cast(m, "float32"), ops.cast(log_s2, "float32")
         log_w = -ops.log(ops.ones((1, 1)) * self.num_pseudo_inputs)
         log_p, _ = aggregate_log_density(z, m, log_s2, log_w)
@@ -93,13 +94,20 @@ class VampVAE(LatentModel):
     def _components(self, use_ema):
         """Return mean and log-variance of q(z|u_k) for each k."""
         inputs = self.sampling_network("pseudo_inputs", use_ema)
-        images = ops.convert_to_numpy(inputs.values())
+        images = ops.convert_to_numpy(inputs.images)
         encoder = self.sampling_network("encoder", use_ema)
         return self.run_network(encoder, images)
 
     def get_config(self):
         config = super().get_config()
         return {**config, "num_pseudo_inputs": self.num_pseudo_inputs}
+
+
+class _InRange(keras.constraints.Constraint):
+    """Return to [-1, 1] after each step."""
+
+    def __call__(self, images):
+        return ops.clip(images, -1.0, 1.0)
 
 
 class PseudoInputs(keras.layers.Layer):
@@ -110,13 +118,12 @@ class PseudoInputs(keras.layers.Layer):
         self.count, self.shape = count, tuple(shape)
         self.images = self.add_weight(
             shape=(count, *shape),
-            initializer=keras.initializers.RandomNormal(-0.5, 0.3),
+            initializer=keras.initializers.RandomUniform(-1.0, 0.0),
+            # Not a clip of the output: pixels outside would have no gradient.
+            constraint=_InRange(),
             name="images",
         )
         self.built = True
-
-    def values(self):
-        return ops.clip(self.images, -1.0, 1.0)
 
     def get_config(self):
         return {

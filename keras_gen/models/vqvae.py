@@ -32,7 +32,8 @@ class VQVAE(GenerativeModel):
         decoder: `keras.Model` from `(batch, height, width, dim)` to tensors of
             the shape of the images.
         quantizer: `keras_gen.layers.VectorQuantizer`,
-            `FiniteScalarQuantizer` or `ResidualQuantizer`.
+            `FiniteScalarQuantizer`, `LookupFreeQuantizer` or
+            `ResidualQuantizer`.
         likelihood: `"gaussian"` for squared error, or another, see `VAE`.
         prior: `Autoregressive` over the grid of codes, or None. It can be
             attached later: `model.attach_prior(prior)`.
@@ -135,8 +136,13 @@ class VQVAE(GenerativeModel):
         x = np.asarray(x)
         checks.check_batch(x, self.data_shape, "VQVAE")
         z = self.run_network(self.encoder, x, batch_size)
-        _, indices, _ = self.quantizer(ops.convert_to_tensor(z))
-        return ops.convert_to_numpy(indices)
+        indices = []
+        for start in range(0, len(z), batch_size or 128):
+            batch = ops.convert_to_tensor(
+                z[start : start + (batch_size or 128)]
+            )
+            indices.append(ops.convert_to_numpy(self.quantizer(batch)[1]))
+        return np.concatenate(indices)
 
     def decode(self, indices, batch_size=None):
         """Return the images of codes, `(n, height, width, codebooks)`."""
@@ -159,7 +165,17 @@ class VQVAE(GenerativeModel):
         return self.decode(self.encode(x, batch_size), batch_size)
 
     def attach_prior(self, prior):
-        """Take a trained prior over the codes, for `generate`."""
+        """Take a trained prior over the codes, for `generate`.
+
+        It cannot be replaced. For another prior make another model:
+        `VQVAE(model.encoder, model.decoder, model.quantizer, prior=other)`.
+        """
+        if self.prior is not None:
+            raise ValueError(
+                "This `VQVAE` has a prior. Make another model of its parts, "
+                "`VQVAE(model.encoder, model.decoder, model.quantizer)`, to "
+                "attach another prior."
+            )
         expected = (self.grid_shape, self.quantizer.sizes[0])
         received = (
             getattr(prior, "data_shape", None),
@@ -168,7 +184,8 @@ class VQVAE(GenerativeModel):
         if received != expected or prior.data_dtype != "int32":
             raise ValueError(
                 "`prior` must be an `Autoregressive` model of grids of shape "
-                f"{expected[0]} with {expected[1]} codes. Received: "
+                f"{expected[0]} with {expected[1]} codes, images=False. "
+                "Received: "
                 f"{prior!r} of shape {received[0]} with {received[1]} codes"
             )
         prior.trainable = False

@@ -222,7 +222,9 @@ class LatentModel(GenerativeModel):
         """Return what lies where in a latent space of two dimensions.
 
         The images at n x n points, equally far apart in probability: what
-        `generate` makes of the (i - 1/2) / n quantiles of its noise.
+        `generate` makes of the (i - 1/2) / n quantiles of its noise. Of an
+        autoencoder, whose codes may be correlated, the axes are not the
+        latents themselves.
 
         Args:
             n: Integer, points along each latent.
@@ -233,9 +235,10 @@ class LatentModel(GenerativeModel):
             float32 array `(n, n, *data_shape)`: the first latent grows from
             left to right, the second from bottom to top.
         """
-        if self.noise_shape != (2,):
+        if self.latent_dim != 2 or self.noise_shape != (2,):
             raise ValueError(
-                "A map needs a model with 2 latents. Received: latents of "
+                "A map needs a model that draws from 2 latents and nothing "
+                f"else. Received: latent_dim={self.latent_dim}, noise of "
                 f"shape {self.noise_shape}"
             )
         checks.check_positive_integer(n, "n")
@@ -251,9 +254,10 @@ class LatentModel(GenerativeModel):
 
             repeat  z ~ q(z|x),    x_missing <- E[x_missing|z]
 
-        The missing pixels start from a sample. Were q the exact posterior,
-        the completions would average E[x_missing|x_known]; another seed gives
-        another completion. Without a posterior, z is the code of x.
+        The missing pixels start from a sample, and another seed gives another
+        completion. For a linear Gaussian model with the exact posterior the
+        completions average E[x_missing|x_known]; otherwise nearly so, and less
+        varied, as x is not sampled. Without a posterior, z is the code of x.
 
         Args:
             x: Array `(n, *data_shape)`; what stands in missing pixels is
@@ -280,10 +284,17 @@ class LatentModel(GenerativeModel):
                 "`known` must be a bool array, True where a pixel is kept. "
                 f"Received: dtype {known.dtype}"
             )
-        x, n = np.asarray(x, "float32"), len(x)
+        x, name = np.asarray(x), f"{type(self).__name__}.inpaint"
+        checks.check_batch(x, self.data_shape, name)
+        if len(self.data_shape) == 3:
+            checks.check_range(np.where(known, x, 0.0), name)
+        n = len(x)
+        if seed is None:
+            seed = int(np.random.randint(2**31))
         start = self.generate(n, labels, seed, use_ema=use_ema)
-        x = np.where(known, x, start)
-        eps = sample_noise(n, (steps, self.latent_dim), seed)
+        x = np.where(known, x, start).astype("float32")
+        # After those that the start was made from.
+        eps = sample_noise(n, (steps + 2, self.latent_dim), seed)[:, 2:]
         for step in range(steps):
             codes = self._encoder_outputs(x, labels, None, use_ema)
             if isinstance(codes, list):

@@ -61,5 +61,9 @@ def test_bad_input():
         dci(np.zeros((5, 2)), np.zeros((5, 1)))
     with pytest.raises(ValueError, match="must take two values"):
         dci(np.zeros((5, 2)), np.zeros((5, 1), int))
+    once = np.zeros((100, 1), int)
+    once[-1] = 1
+    with pytest.raises(ValueError, match="in the half to learn from"):
+        [dci(RNG.normal(size=(100, 2)), once, seed) for seed in range(9)]
     with pytest.raises(ValueError, match="hold NaN"):
         dci(np.full((5, 2), np.nan), np.arange(5))

@@ -64,10 +64,16 @@ def test_samples_are_drawn_from_every_component(monkeypatch, digits):
     assert (np.abs((z**2).mean(axis=0) - second) < spread).all()
 
 
-def test_pseudo_inputs_stay_in_range():
+def test_pseudo_inputs_stay_in_range_and_move(digits):
     model = vamp(2)
-    model.pseudo_inputs.images.assign(np.full((2, *SHAPE), 3.0))
-    assert host(model.pseudo_inputs.values()).max() == 1.0
+    before = host(model.pseudo_inputs.images).copy()
+    model.compile(keras.optimizers.Adam(0.1))
+    model.fit(digits, epochs=5, verbose=0)
+    after = host(model.pseudo_inputs.images)
+    assert before.min() >= -1 and before.max() <= 0
+    assert after.min() == -1 or after.max() == 1
+    assert np.abs(after).max() <= 1
+    assert (before != after).mean() > 0.9
 
 
 def test_bad_input():

@@ -197,5 +197,10 @@ def test_bad_input(model, images):
         optimal.log_likelihood(images[:1])
     with pytest.raises(ValueError, match="`known` must be a bool array"):
         model.inpaint(images, np.ones((8, 8, 1)))
-    with pytest.raises(ValueError, match="needs a model with 2 latents"):
+    known = np.ones((8, 8, 1), bool)
+    with pytest.raises(ValueError, match="floating-point|uint8"):
+        model.inpaint(np.zeros((2, 8, 8, 1), "uint8"), known)
+    with pytest.raises(ValueError, match=r"expects pixels in \[-1, 1\]"):
+        model.inpaint(2 + images, known)
+    with pytest.raises(ValueError, match="draws from 2 latents"):
         model.latent_map()

@@ -2,11 +2,11 @@
 
     TFDS_DATA_DIR=... python zoo/vqvae_cifar10/train.py
 
-Prints the squared error over the variance of the test images, the codes in
+Prints the squared error of the test images over the variance, the codes in
 use, and the bits per dimension of the prior. Writes the preset, `samples.png`
 and `reconstructions.png` beside this file. Interrupted, it goes on.
 
-Network, codebook and length are those of DeepMind's Sonnet example.
+Network and codebook are those of the VQ-VAE example of DeepMind's Sonnet.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
 SHAPE, NUM_CODES, DIM = (32, 32, 3), 512, 64
-EPOCHS, PRIOR_EPOCHS = 8, 15
+EPOCHS, PRIOR_EPOCHS = 8, 12
 
 
 def compile_and_fit(model, data, epochs, rate, folder):
@@ -54,7 +54,7 @@ save_grid(FOLDER / "reconstructions.png", rows, columns=10)
 
 codes = np.concatenate([model.encode(batch) for batch, _ in train])
 prior = kg.models.Autoregressive(
-    kg.nets.pixel_cnn((8, 8), NUM_CODES, filters=96, num_classes=10),
+    kg.nets.pixel_cnn((8, 8), NUM_CODES, filters=64, blocks=3, num_classes=10),
     ema_decay=0.999,
 )
 data = kg.data.ImageDataset(codes, train.labels)

@@ -2,7 +2,7 @@
 
     TFDS_DATA_DIR=... python zoo/vqvae_mnist/train.py
 
-Prints the squared error over the variance of the test images, the codes in
+Prints the squared error of the test images over the variance, the codes in
 use, the bits per dimension of the prior, and the share of samples that a
 classifier takes for the class asked for. Writes the preset and `samples.png`, a
 row for each class, beside this file. Interrupted, it goes on where it was.
@@ -18,7 +18,7 @@ from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
 SHAPE, NUM_CODES, DIM = (28, 28, 1), 128, 16
-EPOCHS, PRIOR_EPOCHS = 10, 25
+EPOCHS, PRIOR_EPOCHS = 10, 12
 
 
 def compile_and_fit(model, data, epochs, rate, folder):
@@ -50,7 +50,7 @@ print(f"perplexity {logs['perplexity']:.1f}, codes used {logs['usage']:.3f}")
 
 codes = np.concatenate([model.encode(batch) for batch, _ in train])
 prior = kg.models.Autoregressive(
-    kg.nets.pixel_cnn((7, 7), NUM_CODES, filters=64, num_classes=10),
+    kg.nets.pixel_cnn((7, 7), NUM_CODES, filters=48, blocks=3, num_classes=10),
     ema_decay=0.999,
 )
 data = kg.data.ImageDataset(codes, train.labels)
