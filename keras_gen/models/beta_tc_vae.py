@@ -83,13 +83,14 @@ class BetaTCVAE(LatentModel):
         information = ops.mean(log_q_zx - log_q_z)
         correlation = ops.mean(log_q_z - product)
         dimensions = ops.mean(product - log_p)
+        # One sum: TensorFlow's optimizer adds a chain of terms in any order,
+        # and no two runs would log the same last digit.
+        terms = [nll, self.alpha * information]
+        terms += [self.beta * correlation, self.gamma * dimensions]
         return {
-            "loss": nll
-            + self.alpha * information
-            + self.beta * correlation
-            + self.gamma * dimensions,
+            "loss": ops.sum(ops.stack(terms)),
             "reconstruction_loss": nll,
-            "kl_loss": information + correlation + dimensions,
+            "kl_loss": ops.mean(log_q_zx - log_p),
             "mutual_information": information,
             "total_correlation": correlation,
         }

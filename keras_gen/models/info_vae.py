@@ -68,8 +68,9 @@ class InfoVAE(LatentModel):
         kl = ops.mean(ops.sum(gaussian_kl(mu, log_var), axis=-1))
         prior = keras.random.normal(ops.shape(z), seed=self.seed_generator)
         mmd = squared_mmd(z, prior)
+        terms = [nll, self.kl_weight * kl, self.mmd_weight * mmd]
         return {
-            "loss": nll + self.kl_weight * kl + self.mmd_weight * mmd,
+            "loss": ops.sum(ops.stack(terms)),  # as in `BetaTCVAE`
             "reconstruction_loss": nll,
             "kl_loss": kl,
             "mmd": mmd,
