@@ -26,7 +26,7 @@ codes = keras.layers.Dense(256, "sigmoid")(keras.layers.Flatten()(x))
 model = kg.models.SparseAutoencoder(
     keras.Model(x, codes),
     kg.nets.dense_decoder((28, 28, 1), latent_dim=256, units=()),
-    penalty=kg.losses.KLSparsity(target=0.05, weight=5.0),
+    penalty=kg.losses.KLSparsity(target=0.05, weight=20.0),
 )
 rate = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * len(train))
 model.compile(keras.optimizers.Adam(rate))
