@@ -41,6 +41,7 @@ for i, (name, corruption) in enumerate(CORRUPTIONS.items()):
     noisy = corruption(keras.ops.convert_to_tensor(x), training=True)
     noisy = keras.ops.convert_to_numpy(noisy)
     clean = model.reconstruct(noisy)
+    noisy = noisy.clip(-1, 1)  # what one would look at
     before, after = kg.metrics.psnr(x, noisy), kg.metrics.psnr(x, clean)
     print(f"{name}: {before:.2f} dB to {after:.2f} dB", flush=True)
     rows += [noisy[:10], clean[:10]]
