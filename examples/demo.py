@@ -17,7 +17,9 @@ def train(name, epochs):
     out = Path("runs") / f"demo_{name}"
     keras.utils.set_random_seed(0)
     data = kg.data.load("digits", batch_size=64)
-    model = RECIPES[name](data.element_shape, data.num_classes)
+    model = RECIPES[name](
+        data.element_shape, data.num_classes, len(data.images)
+    )
     model.fit(
         data,
         epochs=epochs,

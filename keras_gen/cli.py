@@ -199,7 +199,9 @@ def _train(args):
     keras.utils.set_random_seed(args.seed)
     train, test = _load(args)
     if args.codes is None:
-        model = RECIPES[args.model](train.element_shape, train.num_classes)
+        model = RECIPES[args.model](
+            train.element_shape, train.num_classes, len(train.images)
+        )
         pictures = [_image_grid(model, test or train, out / "samples")]
     else:
         vqvae = _vqvae_of(args)

@@ -7,8 +7,8 @@ from keras_gen import losses
 from keras_gen import models
 from keras_gen import nets
 
-# Each takes the shape of an image and the number of classes, or None, and
-# returns a compiled model.
+# Each takes the shape of an image, the number of classes, or None, and the
+# number of images, and returns a compiled model.
 
 
 def _autoencoding(model, shape, outputs=1, num_classes=None, **arguments):
@@ -37,15 +37,15 @@ def _likelihood(shape):
     return losses.Bernoulli()
 
 
-def _vae(shape, num_classes):
+def _vae(shape, num_classes, num_images):
     return _autoencoding(models.VAE, shape, 2, likelihood=_likelihood(shape))
 
 
-def _iwae(shape, num_classes):
+def _iwae(shape, num_classes, num_images):
     return _autoencoding(models.IWAE, shape, 2, likelihood=_likelihood(shape))
 
 
-def _conditional_vae(shape, num_classes):
+def _conditional_vae(shape, num_classes, num_images):
     if num_classes is None:
         raise ValueError(
             "A conditional model needs a data set with labels, such as digits "
@@ -60,11 +60,11 @@ def _conditional_vae(shape, num_classes):
     )
 
 
-def _autoencoder(shape, num_classes):
+def _autoencoder(shape, num_classes, num_images):
     return _autoencoding(models.Autoencoder, shape)
 
 
-def _denoising_autoencoder(shape, num_classes):
+def _denoising_autoencoder(shape, num_classes, num_images):
     return _autoencoding(
         models.DenoisingAutoencoder,
         shape,
@@ -72,25 +72,35 @@ def _denoising_autoencoder(shape, num_classes):
     )
 
 
-def _sparse_autoencoder(shape, num_classes):
+def _sparse_autoencoder(shape, num_classes, num_images):
     return _autoencoding(
         models.SparseAutoencoder, shape, penalty=losses.L1Sparsity(0.1)
     )
 
 
-def _vamp_vae(shape, num_classes):
+def _vamp_vae(shape, num_classes, num_images):
     return _autoencoding(
         models.VampVAE, shape, 2, likelihood=_likelihood(shape)
     )
 
 
-def _info_vae(shape, num_classes):
+def _info_vae(shape, num_classes, num_images):
     return _autoencoding(
         models.InfoVAE, shape, 2, likelihood=_likelihood(shape)
     )
 
 
-def _vqvae(shape, num_classes):
+def _beta_tc_vae(shape, num_classes, num_images):
+    return _autoencoding(
+        models.BetaTCVAE,
+        shape,
+        2,
+        dataset_size=num_images,
+        likelihood=_likelihood(shape),
+    )
+
+
+def _vqvae(shape, num_classes, num_images):
     if min(shape[:2]) < 16:
         options, num_codes, dim = {"filters": (64,)}, 32, 8
     else:
@@ -108,7 +118,7 @@ def _vqvae(shape, num_classes):
     return model
 
 
-def _autoregressive(shape, num_classes):
+def _autoregressive(shape, num_classes, num_images):
     if shape[-1] != 1:
         raise ValueError(
             "This model draws one channel: pass --grayscale, or --codes for a "
@@ -135,7 +145,7 @@ def prior(shape, num_codes, num_classes, filters=64, **arguments):
     return model
 
 
-def _gan(shape, num_classes):
+def _gan(shape, num_classes, num_images):
     if min(shape[:2]) < 16:
         generator = nets.dense_generator(shape, latent_dim=32)
         discriminator = nets.dense_discriminator(shape)
@@ -156,6 +166,7 @@ RECIPES = {
     "conditional_vae": _conditional_vae,
     "vamp_vae": _vamp_vae,
     "info_vae": _info_vae,
+    "beta_tc_vae": _beta_tc_vae,
     "vqvae": _vqvae,
     "autoregressive": _autoregressive,
     "gan": _gan,

@@ -46,6 +46,11 @@ def _autoencoder(model=kg.models.Autoencoder, activation=None, **arguments):
     return _compiled(model(encoder, decoder, **arguments))
 
 
+def _tied():
+    encoder = kg.nets.dense_encoder(SHAPE, latent_dim=3, units=(16,))
+    return _compiled(kg.models.Autoencoder(encoder, None))
+
+
 def _autoregressive():
     network = kg.nets.pixel_cnn((2, 2), 5, filters=4, blocks=1, num_classes=10)
     return _compiled(kg.models.Autoregressive(network, ema_decay=0.9))
@@ -109,6 +114,7 @@ def _conv_gan():
 
 CASES = {
     "autoencoder": _autoencoder,
+    "autoencoder_tied": _tied,
     "denoising": lambda: _autoencoder(
         kg.models.DenoisingAutoencoder, corruption=kg.layers.SaltAndPepper(0.2)
     ),
@@ -131,6 +137,7 @@ CASES = {
     "vqvae": lambda: _vqvae(
         kg.layers.VectorQuantizer(5, 2, restart_below=0.1, kmeans_steps=2)
     ),
+    "vqvae_lookup_free": lambda: _vqvae(kg.layers.LookupFreeQuantizer(3)),
     "autoregressive": _autoregressive,
     "image_transformer": _image_transformer,
     "gan": _gan,

@@ -14,9 +14,9 @@ from tests.cases import CASES
 def test_every_recipe_draws_images_of_its_shape(name, shape):
     if name == "autoregressive" and shape[-1] == 3:
         with pytest.raises(ValueError, match="draws one channel"):
-            RECIPES[name](shape, 3)
+            RECIPES[name](shape, 3, 100)
         return
-    model = RECIPES[name](shape, 3)
+    model = RECIPES[name](shape, 3, 100)
     assert model.compiled and model.data_shape == shape
 
 
@@ -107,7 +107,7 @@ def test_errors_are_one_line(arguments, message, tmp_path, capsys):
 def test_divergence_is_an_error_and_leaves_no_model(
     tmp_path, capsys, monkeypatch
 ):
-    def diverging(shape, num_classes):
+    def diverging(*_):
         model = CASES["vae"]()
         model.compile(keras.optimizers.SGD(1e30))
         return model

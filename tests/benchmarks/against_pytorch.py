@@ -136,7 +136,7 @@ def vqvae():
 
 
 MODELS = {
-    "vae": (lambda: RECIPES["vae"](SHAPE, None), TorchVAE),
+    "vae": (lambda: RECIPES["vae"](SHAPE, None, None), TorchVAE),
     "vqvae": (vqvae, TorchVQVAE),
 }
 

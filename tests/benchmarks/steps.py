@@ -45,8 +45,10 @@ def measure(name, seconds, repetitions):
     """
     rng = np.random.default_rng(0)
     batch = rng.uniform(-1, 1, (BATCH, 28, 28, 1)).astype("float32")
-    model = RECIPES[name]((28, 28, 1), None)
-    run_by_hand = getattr(by_hand, name)(RECIPES[name]((28, 28, 1), None))
+    model, by_hand_model = (
+        RECIPES[name]((28, 28, 1), None, None) for _ in "ab"
+    )
+    run_by_hand = getattr(by_hand, name)(by_hand_model)
 
     def fit(batches):
         model.fit(Batches(batches), verbose=0, shuffle=False)

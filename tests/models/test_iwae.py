@@ -63,6 +63,39 @@ def test_one_sample_moves_the_weights_as_a_vae_does(monkeypatch, digits):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def move_of_the_posterior(make, x):
+    """The gradient of the loss in the mean and log-variance of q(z|x)."""
+    inputs = keras.Input((1,))
+    encoder = keras.Model(
+        inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)]
+    )
+    start = [np.zeros((1, 1)), np.array([0.51])]
+    start += [np.zeros((1, 1)), np.array([np.log(0.8)])]
+    encoder.set_weights(start)
+    z = keras.Input((1,))
+    decoder = keras.Model(z, keras.layers.Rescaling(1.0)(z))
+    model = make(encoder, decoder, likelihood=kg.losses.Gaussian(1.0))
+    model.seed_generator = keras.random.SeedGenerator(5)
+    model.compile(keras.optimizers.SGD(1.0))
+    model.train_on_batch(tensor(x))
+    return [a - b for a, b in zip(start, encoder.get_weights(), strict=True)]
+
+
+def test_one_sample_moves_the_weights_as_the_closed_form_on_average():
+    """At x = 1.7 the gradient in the mean m is 2 m - x, in ln v v - 1/2."""
+
+    def iwae(encoder, decoder, **arguments):
+        return kg.models.IWAE(encoder, decoder, 1, **arguments)
+
+    many, one = np.full((400_000, 1), 1.7), np.full((1, 1), 1.7)
+    for make in (kg.models.VAE, iwae):
+        _, mean, _, log_var = move_of_the_posterior(make, many)
+        assert abs(mean[0] - (2 * 0.51 - 1.7)) < 0.01
+        assert abs(log_var[0] - (0.8 - 0.5)) < 0.01
+    a, b = (move_of_the_posterior(m, one)[1] for m in (kg.models.VAE, iwae))
+    assert abs(a[0] - b[0]) > 0.01  # one sample is not the average
+
+
 def test_bad_input():
     encoder = kg.nets.dense_encoder((8, 8, 1), 2, outputs=2)
     decoder = kg.nets.dense_decoder((8, 8, 1), 2)
