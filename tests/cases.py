@@ -112,6 +112,131 @@ def _conv_gan():
     return model
 
 
+def _alternating(model, generator, discriminator, *arguments, **options):
+    model = model(generator, discriminator, *arguments, **options)
+    model.compile(keras.optimizers.Adam(1e-3, beta_1=0.5))
+    return model
+
+
+def _stabilised_gan():
+    """Lazy penalties, split batches, memory and augmentation at once.
+
+    Only differences of logits count in this loss, so there is no last bias.
+    """
+    x = inputs = keras.Input(SHAPE)
+    x = kg.layers.SpectralConv2D(4, 3, strides=2, activation="relu")(x)
+    x = kg.layers.LayerNormalization()(x)
+    x = kg.layers.SpectralDense(4, activation="tanh")(keras.layers.Flatten()(x))
+    return _alternating(
+        kg.models.GAN,
+        kg.nets.dense_generator(SHAPE, latent_dim=3, units=(16,)),
+        keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(x)),
+        loss="relativistic",
+        discriminator_steps=2,
+        discriminator_batches="split",
+        penalty=[
+            kg.losses.GradientPenalty(1.0, at=at, center=0.0, every=2)
+            for at in ("real", "fake")
+        ],
+        historical_averaging=0.1,
+        augmentation=kg.layers.DiffAugment(p=0.5, target=0.6),
+        replay=kg.layers.ImagePool(8, SHAPE),
+        log_gradients=True,
+    )
+
+
+def _reference_gan():
+    """Normalisation by fixed batches, minibatch layers, clipped weights."""
+    z = keras.Input((3,))
+    x = kg.layers.ReferenceBatch(4)(z)
+    x = keras.layers.Dense(16, use_bias=False)(x)
+    x = kg.layers.VirtualBatchNormalization(4)(x)
+    x = kg.layers.DropReference(4)(keras.layers.ReLU()(x))
+    x = keras.layers.Dense(64, activation="tanh")(x)
+    generator = keras.Model(z, keras.layers.Reshape(SHAPE)(x))
+    x = inputs = keras.Input(SHAPE)
+    x = keras.layers.Dense(16)(keras.layers.Flatten()(x))
+    x = keras.layers.LeakyReLU(0.2, name="features")(x)
+    x = kg.layers.MinibatchStd()(kg.layers.MinibatchDiscrimination(3, 2)(x))
+    discriminator = keras.Model(
+        inputs, keras.layers.Dense(1, use_bias=False)(x)
+    )
+    return _alternating(
+        kg.models.GAN,
+        generator,
+        discriminator,
+        loss="wasserstein",
+        clip_weights=0.5,
+        feature_matching="features",
+    )
+
+
+def _conditional_gan(head):
+    z, y = keras.Input((3,)), keras.Input((10,))
+    x = keras.layers.Dense(16)(z)
+    x = kg.layers.ConditionalBatchNormalization()([x, y])
+    x = keras.layers.Dense(64, activation="tanh")(keras.layers.ReLU()(x))
+    generator = keras.Model([z, y], keras.layers.Reshape(SHAPE)(x))
+    x = inputs = keras.Input(SHAPE)
+    x = keras.layers.Dense(16, "leaky_relu")(keras.layers.Flatten()(x))
+    if head == "classifier":
+        outputs = [keras.layers.Dense(1)(x), keras.layers.Dense(10)(x)]
+        discriminator = keras.Model(inputs, outputs)
+    else:
+        x = keras.layers.Concatenate()([x, y])
+        discriminator = keras.Model([inputs, y], keras.layers.Dense(1)(x))
+    return _alternating(
+        kg.models.ConditionalGAN, generator, discriminator, ema_decay=0.9
+    )
+
+
+def _ebgan():
+    x = inputs = keras.Input(SHAPE)
+    code = keras.layers.Dense(8, "relu")(keras.layers.Flatten()(x))
+    copy = keras.layers.Reshape(SHAPE)(keras.layers.Dense(64)(code))
+    return _alternating(
+        kg.models.EBGAN,
+        kg.nets.dense_generator(SHAPE, latent_dim=3, units=(16,)),
+        keras.Model(inputs, [copy, code]),
+    )
+
+
+def _cogan():
+    def network(shape, *layers):
+        return keras.Sequential([keras.Input(shape), *layers])
+
+    dense, reshape = keras.layers.Dense, keras.layers.Reshape
+    model = kg.models.CoGAN(
+        network((3,), dense(16, "relu")),
+        [network((16,), dense(64, "tanh"), reshape(SHAPE)) for _ in range(2)],
+        [
+            network(SHAPE, keras.layers.Flatten(), dense(16, "leaky_relu"))
+            for _ in range(2)
+        ],
+        network((16,), dense(1)),
+        ema_decay=0.9,
+    )
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
+def _semi_supervised_gan():
+    x = inputs = keras.Input(SHAPE)
+    x = keras.layers.Dense(16)(keras.layers.Flatten()(x))
+    x = keras.layers.LeakyReLU(0.2, name="features")(x)
+    model = _alternating(
+        kg.models.SemiSupervisedGAN,
+        kg.nets.dense_generator(SHAPE, latent_dim=3, units=(16,)),
+        keras.Model(inputs, keras.layers.Dense(10)(x)),
+        num_labelled=20,
+        feature_matching="features",
+        ema_decay=0.9,
+    )
+    data = kg.data.load("digits")
+    model.set_labelled(data.images[:20], data.labels[:20])
+    return model
+
+
 CASES = {
     "autoencoder": _autoencoder,
     "autoencoder_tied": _tied,
@@ -142,4 +267,11 @@ CASES = {
     "image_transformer": _image_transformer,
     "gan": _gan,
     "gan_conv": _conv_gan,
+    "gan_stabilised": _stabilised_gan,
+    "gan_reference": _reference_gan,
+    "conditional_gan": lambda: _conditional_gan("labels"),
+    "auxiliary_classifier_gan": lambda: _conditional_gan("classifier"),
+    "ebgan": _ebgan,
+    "cogan": _cogan,
+    "semi_supervised_gan": _semi_supervised_gan,
 }

@@ -28,12 +28,18 @@ def check_generative_model(make_model, data, folder):
 
 
 def suited(model, data):
-    """Return `data`, as grids of 2x2 codes in [0, 5) if the model takes those.
+    """Return `data` the way the model takes it.
+
+    Grids of 2x2 codes in [0, 5) if it takes codes; pairs of digits and their
+    negatives if it takes pairs.
 
     Args:
         model: A `GenerativeModel`.
         data: `ImageDataset` of digits.
     """
+    if model.data_shape[0] == 2 and len(model.data_shape) == 4:
+        pairs = np.stack([data.images, -data.images], axis=1)
+        return kg.data.ImageDataset(pairs, data.labels, data.batch_size)
     if model.data_dtype == "float32":
         return data
     n = len(data.images)

@@ -45,7 +45,6 @@ def test_imports_point_one_way():
             "callbacks",
             "data",
             "hub",
-            "losses",
             "metrics",
         ),
         "models": ("nets", "callbacks", "data", "hub", "models", "metrics"),

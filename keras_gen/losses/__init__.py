@@ -1,7 +1,5 @@
 """Likelihoods, divergences, KL schedules, adversarial losses, penalties."""
 
-from keras_gen.losses.adversarial import Minimax
-from keras_gen.losses.adversarial import NonSaturating
 from keras_gen.losses.adversarial import get_adversarial_loss
 from keras_gen.losses.aggregate import aggregate_log_density
 from keras_gen.losses.aggregate import stratified_log_weights
@@ -19,6 +17,7 @@ from keras_gen.losses.likelihoods import Laplace
 from keras_gen.losses.likelihoods import get_likelihood
 from keras_gen.losses.mmd import squared_mmd
 from keras_gen.losses.penalties import GradientPenalty
+from keras_gen.losses.pull_away import pull_away
 from keras_gen.losses.sparsity import KLSparsity
 from keras_gen.losses.sparsity import L1Sparsity
 
@@ -34,14 +33,13 @@ __all__ = [
     "L1Sparsity",
     "Laplace",
     "LinearWarmup",
-    "Minimax",
-    "NonSaturating",
     "aggregate_log_density",
     "gaussian_kl",
     "gaussian_log_density",
     "get_adversarial_loss",
     "get_likelihood",
     "log_mean_exp",
+    "pull_away",
     "squared_mmd",
     "stratified_log_weights",
 ]

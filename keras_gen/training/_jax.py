@@ -53,7 +53,7 @@ def run_step(model, step, state, data):
     )
 
 
-def minimize(loss_fn, variables, optimizer):
+def minimize(loss_fn, variables, optimizer, norm=False):
     """Take one step down the gradient of `loss_fn()["loss"]`."""
     moving = {id(v) for v in variables}
     others = [v for v in _scoped.get() if id(v) not in moving]
@@ -76,6 +76,10 @@ def minimize(loss_fn, variables, optimizer):
     )
     _assign(variables, new_values)
     _assign(optimizer.variables, new_slots)
+    if norm:
+        squares = [ops.sum(ops.square(g)) for g in gradients]
+        scale = optimizer.scale_loss(1.0)
+        logs["gradient_norm"] = ops.sqrt(ops.sum(ops.stack(squares))) / scale
     return logs
 
 
@@ -92,6 +96,22 @@ def input_gradient(fn, x):
     gradient, updates = jax.grad(total, has_aux=True)(x)
     _assign(variables, updates)
     return gradient
+
+
+def when(condition, fn):
+    """Return `fn()` if `condition`, else zero; side effects happen likewise."""
+    variables = _scoped.get()
+
+    def run(values):
+        with _scope(variables, values) as scope:
+            y = fn()
+        return y, [scope.get_current_value(v) for v in variables]
+
+    y, updates = jax.lax.cond(
+        condition, run, lambda values: (0.0, values), _values(variables)
+    )
+    _assign(variables, updates)
+    return y
 
 
 def global_random_state():

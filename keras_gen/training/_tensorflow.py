@@ -9,14 +9,18 @@ def run_step(model, step, data):
     return step(data)
 
 
-def minimize(loss_fn, variables, optimizer):
+def minimize(loss_fn, variables, optimizer, norm=False):
     """Take one step down the gradient of `loss_fn()["loss"]`."""
     with tf.GradientTape() as tape:
         logs = loss_fn()
         loss = optimizer.scale_loss(logs["loss"])
         # Keras sums gradients over replicas; a batch mean must stay a mean.
         loss = loss / tf.distribute.get_strategy().num_replicas_in_sync
-    optimizer.apply(tape.gradient(loss, variables), variables)
+    gradients = tape.gradient(loss, variables)
+    optimizer.apply(gradients, variables)
+    if norm:
+        scale = optimizer.scale_loss(1.0)
+        logs["gradient_norm"] = tf.linalg.global_norm(gradients) / scale
     return logs
 
 
@@ -26,6 +30,11 @@ def input_gradient(fn, x):
         tape.watch(x)
         y = fn(x)
     return tape.gradient(y, x, unconnected_gradients="zero")
+
+
+def when(condition, fn):
+    """Return `fn()` if `condition`, else zero; side effects happen likewise."""
+    return tf.cond(condition, fn, lambda: 0.0)
 
 
 def global_random_state():

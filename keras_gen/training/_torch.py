@@ -9,7 +9,7 @@ def run_step(model, step, data):
     return step(data)
 
 
-def minimize(loss_fn, variables, optimizer):
+def minimize(loss_fn, variables, optimizer, norm=False):
     """Take one step down the gradient of `loss_fn()["loss"]`."""
     logs = loss_fn()
     # `autograd.grad`, not `backward()`: the latter would also leave gradients
@@ -21,6 +21,10 @@ def minimize(loss_fn, variables, optimizer):
     )
     with torch.no_grad():
         optimizer.apply(gradients, variables)
+    if norm:
+        norms = [torch.linalg.norm(g) for g in gradients if g is not None]
+        scale = optimizer.scale_loss(1.0)
+        logs["gradient_norm"] = torch.linalg.norm(torch.stack(norms)) / scale
     return {name: value.detach() for name, value in logs.items()}
 
 
@@ -36,6 +40,11 @@ def input_gradient(fn, x):
             total, x, create_graph=True, materialize_grads=True
         )
     return gradient
+
+
+def when(condition, fn):
+    """Return `fn()` if `condition`, else zero; side effects happen likewise."""
+    return fn() if condition else torch.zeros(())
 
 
 def global_random_state():

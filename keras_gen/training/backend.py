@@ -1,17 +1,21 @@
 """The differentiation primitives of the active Keras backend.
 
-The two functions models need, `minimize` and `input_gradient`, and the wrapper
-`run_step` around a whole step exist once per backend, in `_tensorflow.py`,
-`_jax.py` and `_torch.py`, and so does what `Checkpoint` must know about random
-generators. No other file imports a backend.
+The functions models need, `minimize`, `input_gradient` and `when`, and the
+wrapper `run_step` around a whole step exist once per backend, in
+`_tensorflow.py`, `_jax.py` and `_torch.py`, and so does what `Checkpoint` must
+know about random generators. No other file imports a backend.
 
-`minimize(loss_fn, variables, optimizer)` moves `variables` one step down the
-gradient of `loss_fn()["loss"]` by their built `optimizer`, and returns the dict
-of scalars that `loss_fn` returned. Side effects of `loss_fn` are kept.
+`minimize(loss_fn, variables, optimizer, norm)` moves `variables` one step down
+the gradient of `loss_fn()["loss"]` by their built `optimizer`, and returns the
+dict of scalars that `loss_fn` returned; with `norm=True` also the Euclidean
+norm of the gradient, as "gradient_norm". Side effects of `loss_fn` are kept.
 
 `input_gradient(fn, x)` is the gradient of `sum(fn(x))` with respect to `x`, and
 can itself be differentiated. If no sample's score depends on another sample,
 it holds each sample's own gradient. Call it on tensors.
+
+`when(condition, fn)` is the scalar `fn()` if the boolean scalar `condition`
+holds, and else 0, and `fn` is not computed. Side effects of `fn` are kept.
 
 `run_step(model, step, data)`, on JAX `run_step(model, step, state, data)`, runs
 `step(data)` the way Keras's trainer of that backend wants it: on JAX `state`
@@ -41,6 +45,7 @@ _module = importlib.import_module(
 minimize = _module.minimize
 input_gradient = _module.input_gradient
 run_step = _module.run_step
+when = _module.when
 global_random_state = _module.global_random_state
 set_global_random_state = _module.set_global_random_state
 

@@ -161,7 +161,7 @@ class GenerativeModel(keras.Model):
         )
         self.compile(**config)
 
-    def minimize(self, loss_fn, name=None):
+    def minimize(self, loss_fn, name=None, norm=False):
         """Move one network down the gradient of one loss.
 
         Call it from `training_step` only. Whatever `loss_fn` changes besides
@@ -172,6 +172,8 @@ class GenerativeModel(keras.Model):
                 scalar, or a dict of scalars whose `"loss"` is minimised.
             name: String, one of `networks`, or None for the whole model when
                 it has a single optimizer.
+            norm: Bool, whether to add the norm of the gradient to a returned
+                dict, as `"gradient_norm"`.
 
         Returns:
             What `loss_fn` returned, in float32.
@@ -195,7 +197,7 @@ class GenerativeModel(keras.Model):
             logs = {"loss": result} if scalar else result
             return {k: ops.cast(v, "float32") for k, v in logs.items()}
 
-        logs = backend.minimize(logs_fn, variables, optimizer)
+        logs = backend.minimize(logs_fn, variables, optimizer, norm)
         return logs["loss"] if scalar else logs
 
     def _variables_of(self, name):
@@ -436,17 +438,17 @@ class GenerativeModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = copy.deepcopy(config)  # Keras takes it apart while reading
-        return cls(
-            **{
-                key: keras.saving.deserialize_keras_object(
+        def read(value):
+            if isinstance(value, list):
+                return [read(item) for item in value]
+            if isinstance(value, dict) and "class_name" in value:
+                return keras.saving.deserialize_keras_object(
                     value, custom_objects=custom_objects
                 )
-                if isinstance(value, dict) and "class_name" in value
-                else value
-                for key, value in config.items()
-            }
-        )
+            return value
+
+        config = copy.deepcopy(config)  # Keras takes it apart while reading
+        return cls(**{key: read(value) for key, value in config.items()})
 
 
 def _scale_losses(optimizer):

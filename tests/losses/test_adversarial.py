@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from keras_gen.losses import Minimax
-from keras_gen.losses import NonSaturating
 from keras_gen.losses import get_adversarial_loss
+from keras_gen.losses.adversarial import Minimax
+from keras_gen.losses.adversarial import NonSaturating
 from tests.conftest import host
 from tests.conftest import tensor
 
@@ -40,6 +40,51 @@ def test_by_hand():
     )
 
 
+@pytest.mark.parametrize(
+    "name, discriminator, generator",
+    [
+        # r = (0.5, -1), f = (2, 0): each term written out.
+        ("least_squares", (0.25 + 4 + 4 + 0) / 4, (1 + 1) / 4),
+        ("hinge", (0.5 + 3 + 2 + 1) / 2, -1.0),
+        ("wasserstein", 1 + 0.25, -1.0),
+        (
+            "relativistic",
+            (np.logaddexp(0, 1.5) + np.logaddexp(0, 1)) / 2,
+            (np.logaddexp(0, -1.5) + np.logaddexp(0, -1)) / 2,
+        ),
+    ],
+)
+def test_four_numbers_by_hand(name, discriminator, generator):
+    r, f = tensor([[0.5], [-1.0]]), tensor([[2.0], [0.0]])
+    loss = get_adversarial_loss(name)
+    np.testing.assert_allclose(
+        host(loss.discriminator(r, f)), discriminator, rtol=1e-6
+    )
+    np.testing.assert_allclose(host(loss.generator(f, r)), generator, rtol=1e-6)
+
+
+def test_only_differences_matter_to_the_relativistic_loss():
+    r, f = tensor([[0.5], [-1.0]]), tensor([[2.0], [0.0]])
+
+    def change(name):
+        loss = get_adversarial_loss(name)
+        d = loss.discriminator(r + 3, f + 3) - loss.discriminator(r, f)
+        g = loss.generator(f + 3, r + 3) - loss.generator(f, r)
+        return abs(host(d)), abs(host(g))
+
+    assert max(change("relativistic")) < 1e-6
+    assert min(change("non_saturating")) > 0.1
+
+
+def test_smoothed_targets():
+    loss = get_adversarial_loss("least_squares", 0.1)
+    r, f = tensor([[0.9]]), tensor([[0.0]])
+    assert abs(host(loss.discriminator(r, f))) < 1e-12
+    for name in ("hinge", "wasserstein", "relativistic"):
+        with pytest.raises(ValueError, match="has no targets to smooth"):
+            get_adversarial_loss(name, 0.1)
+
+
 def _optimal(p_data, p_model, smoothing):
     """Optimal logits on a discrete space, and the loss they reach."""
     alpha = 1 - smoothing
@@ -63,10 +108,9 @@ def test_the_optimal_discriminator_minimises_the_loss(smoothing):
     def loss(logits):
         logits = logits[:, None]
         return host(
-            NonSaturating().discriminator(
+            NonSaturating(smoothing).discriminator(
                 tensor(np.repeat(logits, real_counts, axis=0)),
                 tensor(np.repeat(logits, fake_counts, axis=0)),
-                smoothing,
             )
         )
 

@@ -1,0 +1,98 @@
+"""Normalisation whose second derivatives are right on every backend.
+
+TensorFlow's moments stop the gradient through the mean inside the variance, so
+the layers of Keras give a gradient penalty a wrong gradient there. These write
+mean and variance in plain operations.
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class LayerNormalization(keras.layers.Layer):
+    """Normalise each sample over all its features, for penalised critics.
+
+        y = gamma (x - mu) / sqrt(sigma^2 + epsilon) + beta
+
+    mu and sigma^2 over all axes but the batch, gamma and beta for each
+    channel. No sample depends on another.
+
+    Args:
+        epsilon: Float above 0.
+
+    Reference:
+        Ba et al., Layer Normalization, 2016, arXiv:1607.06450.
+    """
+
+    def __init__(self, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(
+            shape=shape, initializer="ones", name="gamma"
+        )
+        self.beta = self.add_weight(
+            shape=shape, initializer="zeros", name="beta"
+        )
+
+    def call(self, x):
+        axes = tuple(range(1, len(x.shape)))
+        y = ops.cast(x, "float32")
+        y = y - ops.mean(y, axis=axes, keepdims=True)
+        variance = ops.mean(ops.square(y), axis=axes, keepdims=True)
+        y = ops.cast(y / ops.sqrt(variance + self.epsilon), x.dtype)
+        return y * self.gamma + self.beta
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class ConditionalBatchNormalization(keras.layers.Layer):
+    """Batch normalisation with a scale and a shift for each class.
+
+        y = (1 + gamma_c) (x - mu) / sqrt(sigma^2 + epsilon) + beta_c
+
+    Called on `[x, labels]` with one-hot labels `(batch, num_classes)`. gamma
+    and beta start at zero.
+
+    Args:
+        momentum: Float, see `keras.layers.BatchNormalization`.
+
+    Reference:
+        Dumoulin et al., A Learned Representation for Artistic Style, 2016,
+        arXiv:1610.07629; Miyato and Koyama, 2018, arXiv:1802.05637.
+    """
+
+    def __init__(self, momentum=0.99, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.normalize = keras.layers.BatchNormalization(
+            momentum=momentum, center=False, scale=False
+        )
+
+    def build(self, input_shape):
+        x, labels = input_shape
+        self.normalize.build(x)
+        self.gamma = self.add_weight(
+            shape=(labels[-1], x[-1]), initializer="zeros", name="gamma"
+        )
+        self.beta = self.add_weight(
+            shape=(labels[-1], x[-1]), initializer="zeros", name="beta"
+        )
+
+    def call(self, inputs, training=False):
+        x, labels = inputs
+        shape = (-1, *(1,) * (len(x.shape) - 2), x.shape[-1])
+        gamma = ops.reshape(ops.matmul(labels, self.gamma), shape)
+        beta = ops.reshape(ops.matmul(labels, self.beta), shape)
+        return self.normalize(x, training=training) * (1.0 + gamma) + beta
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum}

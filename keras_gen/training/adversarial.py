@@ -1,0 +1,364 @@
+"""The base of models in which a generator plays against a discriminator."""
+
+import warnings
+
+import keras
+from keras import ops
+
+from keras_gen import checks
+from keras_gen.losses import get_adversarial_loss
+from keras_gen.training import backend
+from keras_gen.training.historical import HistoricalAverage
+from keras_gen.training.model import GenerativeModel
+
+
+class AdversarialModel(GenerativeModel):
+    """Alternate k steps of the discriminator with one of the generator.
+
+    Everything that stabilises such a game and does not depend on what the
+    networks are is here. A subclass writes what each player minimises,
+    `discriminator_loss` and `generator_loss`.
+
+    Args:
+        generator: `keras.Model` from latents `(batch, latent_dim)`, in models
+            with classes also one-hot labels `(batch, num_classes)`, to samples.
+        discriminator: `keras.Model` from samples to logits `(batch, 1)`.
+        loss: String, see `keras_gen.losses.adversarial`: `"non_saturating"`,
+            `"minimax"`, `"least_squares"`, `"hinge"`, `"wasserstein"`,
+            `"relativistic"`.
+        discriminator_steps: Integer k of at least 1.
+        discriminator_batches: `"reuse"`: the k steps see the same real batch,
+            and fresh z each; `"split"`: the batch is cut in k, each step sees
+            its part once, and the generator draws as many as one part has.
+            The algorithm of 2014 is `"split"` on batches k times as large.
+        penalty: `keras_gen.losses.GradientPenalty`, a list of them, or None.
+        label_smoothing: Float s in [0, 0.5): the target of real samples is
+            1 - s, that of generated ones stays 0.
+        clip_weights: Float c: after each of its steps the discriminator's
+            weights are clipped to [-c, c]. None for no clipping.
+        feature_matching: String, the name of a layer h of the discriminator:
+            the generator then minimises |E h(x) - E h(G(z))|^2, averaged over
+            features, and not its adversarial loss. None for the latter.
+        historical_averaging: Float, the weight of |w - mean of w so far|^2 in
+            both players' losses.
+        augmentation: Layer applied to all that the discriminator sees in
+            training, such as `keras_gen.layers.DiffAugment`, or None.
+        replay: `keras_gen.layers.ImagePool` to show the discriminator some
+            earlier samples, or None.
+        ema_decay: Float in [0, 1) to sample with an averaged generator, or
+            None.
+        log_gradients: Bool, whether to log the norm of each player's gradient.
+        logs: Tuple of further logs of the subclass.
+
+    Logs:
+        Both losses, and `real_logit` and `fake_logit`, the means of what the
+        discriminator says in its own steps. They drift apart without bound
+        when it wins, and meet when it cannot tell.
+
+    Raises:
+        ValueError: If the networks do not fit each other or an argument is out
+            of range.
+
+    Reference:
+        Salimans et al., Improved Techniques for Training GANs, 2016,
+        arXiv:1606.03498 (feature matching, historical averaging, label
+        smoothing); Shrivastava et al., 2016, arXiv:1612.07828 (replay).
+    """
+
+    networks = ("discriminator", "generator")
+    averaged_networks = ("generator",)
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        loss="non_saturating",
+        discriminator_steps=1,
+        discriminator_batches="reuse",
+        penalty=None,
+        label_smoothing=0.0,
+        clip_weights=None,
+        feature_matching=None,
+        historical_averaging=0.0,
+        augmentation=None,
+        replay=None,
+        ema_decay=None,
+        log_gradients=False,
+        logs=(),
+        **kwargs,
+    ):
+        names = ("discriminator_loss", "generator_loss")
+        names += ("real_logit", "fake_logit", *logs)
+        if log_gradients:
+            names += ("discriminator_gradient", "generator_gradient")
+        super().__init__(logs=names, **kwargs)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.check_networks()
+        self.loss_name = loss
+        self.adversarial_loss = get_adversarial_loss(loss, label_smoothing)
+        self.discriminator_steps = checks.check_positive_integer(
+            discriminator_steps, "discriminator_steps"
+        )
+        if discriminator_batches not in ("reuse", "split"):
+            raise ValueError(
+                '`discriminator_batches` must be "reuse" or "split". '
+                f"Received: discriminator_batches={discriminator_batches!r}"
+            )
+        self.discriminator_batches = discriminator_batches
+        self.penalty = penalty
+        self.penalties = _as_list(penalty)
+        if self.penalties:
+            _warn_of_batch_statistics(discriminator)
+        if clip_weights is not None and not clip_weights > 0:
+            raise ValueError(
+                "`clip_weights` must be above 0, or None. "
+                f"Received: clip_weights={clip_weights}"
+            )
+        self.clip_weights = clip_weights
+        self.feature_matching = feature_matching
+        features = None
+        if feature_matching is not None:
+            features = keras.Model(
+                discriminator.inputs,
+                discriminator.get_layer(feature_matching).output,
+            )
+        # Past Keras's tracking: its layers are the discriminator's.
+        object.__setattr__(self, "features", features)
+        self.historical_averaging = checks.check_non_negative(
+            historical_averaging, "historical_averaging"
+        )
+        if historical_averaging:
+            self.histories = {
+                name: HistoricalAverage(self._variables_of(name), name=name)
+                for name in self.networks
+            }
+        self.augmentation = augmentation
+        self.replay = replay
+        self.log_gradients = log_gradients
+        self.noise_shape = tuple(generator.inputs[0].shape[1:])
+        self.data_shape = tuple(discriminator.inputs[0].shape[1:])
+        self.average_weights(ema_decay, *self.averaged_networks)
+
+    def check_networks(self):
+        """Raise unless the generator makes what the discriminator takes."""
+        inputs = 1 if self.num_classes is None else 2
+        checks.check_network(self.generator, "generator", num_inputs=inputs)
+        checks.check_network(
+            self.discriminator,
+            "discriminator",
+            num_outputs=len(self.discriminator.outputs),
+            num_inputs=len(self.discriminator.inputs),
+        )
+        made = self.generator.outputs[0].shape
+        taken = self.discriminator.inputs[0].shape
+        if made != taken:
+            raise ValueError(
+                "`discriminator` must take what `generator` returns. Received: "
+                f"generator output of shape {made}, discriminator input of "
+                f"shape {taken}"
+            )
+
+    # What is judged.
+
+    def fake(self, num_samples, y, training):
+        """Return generated samples for fresh z and the labels `y`."""
+        shape = (num_samples, *self.noise_shape)
+        z = keras.random.normal(shape, seed=self.seed_generator)
+        inputs = z if y is None else [z, y]
+        return ops.cast(self.generator(inputs, training=training), "float32")
+
+    def judge(self, x, y, training):
+        """Return D(x) in float32, without augmentation."""
+        inputs = x if len(self.discriminator.inputs) == 1 else [x, y]
+        logits = self.discriminator(inputs, training=training)
+        return ops.cast(logits, "float32")
+
+    def logits(self, x, y, training):
+        """Return what the discriminator says of `x`, augmented in training."""
+        return self.judge(self.augmented(x, training), y, training)
+
+    def augmented(self, x, training):
+        """Return `x` as the discriminator gets to see it."""
+        if training and self.augmentation is not None:
+            return self.augmentation(x, training=True)
+        return x
+
+    # What the players minimise.
+
+    def discriminator_loss(self, x, y, training):
+        """Return a dict of the loss, `real_logit` and `fake_logit`."""
+        raise NotImplementedError
+
+    def generator_loss(self, x, y, training):
+        """Return the loss; of real samples `x` most need only the number."""
+        raise NotImplementedError
+
+    def shown(self, fake, training):
+        """Return generated samples as the discriminator's steps see them."""
+        fake = ops.stop_gradient(fake)
+        if training and self.replay is not None:
+            return self.replay(fake)
+        return fake
+
+    def adapt(self, real_logits, training):
+        """Let an adaptive augmentation see how sure the discriminator is."""
+        if training and hasattr(self.augmentation, "adapt"):
+            self.augmentation.adapt(real_logits)
+
+    def penalty_term(self, x, fake, y, training):
+        """Return the sum of the gradient penalties."""
+        terms = [self.charge(p, x, fake, y, training) for p in self.penalties]
+        return ops.sum(ops.stack(terms)) if terms else 0.0
+
+    def feature_distance(self, x, fake, y, training):
+        """Return the mean squared difference of the means of features."""
+
+        def mean(x):
+            x = self.augmented(x, training)
+            inputs = x if len(self.discriminator.inputs) == 1 else [x, y]
+            features = self.features(inputs, training=training)
+            return ops.mean(ops.cast(features, "float32"), axis=0)
+
+        return ops.mean(ops.square(mean(x) - mean(fake)))
+
+    def charge(self, penalty, x, fake, y, training):
+        """Return a gradient penalty, in training at every so many steps."""
+
+        def gradient(points):
+            return backend.input_gradient(
+                lambda x: self.logits(x, y, training), points
+            )
+
+        def value():
+            return penalty(gradient, x, fake, self.seed_generator)
+
+        if penalty.every == 1 or not training:
+            return value()
+        step = ops.convert_to_tensor(self.optimizer["discriminator"].iterations)
+        return backend.when(
+            ops.equal(step % penalty.every, 0), lambda: penalty.every * value()
+        )
+
+    # The game.
+
+    def training_step(self, x, y=None):
+        y = self.condition(y)
+        for part, labels in self.parts(x, y):
+            logs = self.play(
+                "discriminator",
+                lambda part=part, labels=labels: self.discriminator_loss(
+                    part, labels, training=True
+                ),
+            )
+            if self.clip_weights is not None:
+                for v in self.discriminator.trainable_variables:
+                    c = self.clip_weights
+                    v.assign(ops.clip(ops.convert_to_tensor(v), -c, c))
+        logs |= self.play(
+            "generator", lambda: self.generator_loss(part, labels, True)
+        )
+        return logs
+
+    def evaluation_step(self, x, y=None):
+        y = self.condition(y)
+        logs = _named(self.discriminator_loss(x, y, False), "discriminator")
+        logs |= _named(self.generator_loss(x, y, False), "generator")
+        if self.log_gradients:  # nothing moves
+            logs |= {f"{name}_gradient": 0.0 for name in self.networks}
+        return logs
+
+    def condition(self, y):
+        """Return the one-hot labels of a batch, None for models without."""
+        return None if self.num_classes is None else self.one_hot_batch(y)
+
+    def parts(self, x, y):
+        """Return the batch of each of the k steps, with its labels."""
+        k = self.discriminator_steps
+        if k == 1 or self.discriminator_batches == "reuse":
+            return [(x, y)] * k
+        if x.shape[0] is not None and x.shape[0] < k:
+            raise ValueError(
+                f"A batch must have at least `discriminator_steps` = {k} "
+                f"samples to be split. Received: {x.shape[0]}"
+            )
+        n = ops.shape(x)[0] // k
+        rows = [slice(i * n, (i + 1) * n) for i in range(k)]
+        return [(x[r], None if y is None else y[r]) for r in rows]
+
+    def play(self, name, loss_fn):
+        """Let one player take a step; return its logs."""
+
+        def loss_and_history():
+            logs = _named(loss_fn(), name)
+            logs["loss"] = logs[f"{name}_loss"]
+            if self.historical_averaging:
+                logs["loss"] = logs[
+                    "loss"
+                ] + self.historical_averaging * self.histories[name](
+                    self._variables_of(name)
+                )
+            return logs
+
+        logs = self.minimize(loss_and_history, name, norm=self.log_gradients)
+        del logs["loss"]
+        if self.log_gradients:
+            logs[f"{name}_gradient"] = logs.pop("gradient_norm")
+        return logs
+
+    def call(self, inputs, training=False):
+        return self.generator(inputs, training=training)
+
+    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
+        generator = self.sampling_network("generator", use_ema)
+        hot = self.one_hot(labels, len(noise))
+        inputs = noise if hot is None else [noise, hot]
+        return self.run_network(generator, inputs, batch_size)
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
+            "loss": self.loss_name,
+            "discriminator_steps": self.discriminator_steps,
+            "discriminator_batches": self.discriminator_batches,
+            "penalty": serialize(self.penalty),
+            "label_smoothing": self.adversarial_loss.label_smoothing,
+            "clip_weights": self.clip_weights,
+            "feature_matching": self.feature_matching,
+            "historical_averaging": self.historical_averaging,
+            "augmentation": serialize(self.augmentation),
+            "replay": serialize(self.replay),
+            "ema_decay": self.ema_decay,
+            "log_gradients": self.log_gradients,
+        }
+
+
+def _as_list(penalty):
+    if penalty is None:
+        return []
+    return list(penalty) if isinstance(penalty, (list, tuple)) else [penalty]
+
+
+def _named(loss, name):
+    """Return a loss, or a dict with a `"loss"`, as logs of a player."""
+    logs = dict(loss) if isinstance(loss, dict) else {"loss": loss}
+    return {f"{name}_loss": logs.pop("loss"), **logs}
+
+
+def _warn_of_batch_statistics(network):
+    mixing = [
+        layer.name
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+        or getattr(layer, "mixes_samples", False)
+    ]
+    if mixing:
+        warnings.warn(
+            "A gradient penalty asks for the slope at each sample, but these "
+            f"layers of `discriminator` make samples depend on each other: "
+            f"{mixing}. The penalty is then another one; leave them out.",
+            stacklevel=4,
+        )
