@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import keras_gen as kg
+from keras_gen.training.historical import HistoricalAverage
 from tests.conftest import host
 
 SHAPE = (4, 4, 1)
@@ -79,3 +80,166 @@ def test_bad_arguments():
             kg.nets.dense_generator((4, 4, 3), 2),
             kg.nets.dense_discriminator(SHAPE),
         )
+
+
+def dense_pair(bias=False):
+    """G(z) = b, a constant that is learned; D(x) = w x."""
+    z, x = keras.Input((1,)), keras.Input((1,))
+    constant = keras.layers.Dense(1)(keras.layers.Rescaling(0.0)(z))
+    generator = keras.Model(z, constant)
+    generator.set_weights([np.zeros((1, 1)), np.array([1.0])])
+    critic = keras.Model(x, keras.layers.Dense(1, use_bias=bias)(x))
+    critic.layers[-1].kernel.assign([[0.5]])
+    return generator, critic
+
+
+def slope(model):
+    return float(host(model.discriminator.layers[-1].kernel)[0, 0])
+
+
+def test_clipped_weights():
+    """Wasserstein: w moves by rate (E x - E G), then back into [-c, c]."""
+    model = kg.models.GAN(*dense_pair(), loss="wasserstein", clip_weights=0.6)
+    model.compile(keras.optimizers.SGD(0.01))
+    x = np.full((4, 1), 3.0, "float32")
+    path = []
+    for _ in range(8):
+        before = float(host(model.generator.layers[-1].bias)[0])
+        expected = min(slope(model) + 0.01 * (3.0 - before), 0.6)
+        model.train_on_batch(x)
+        np.testing.assert_allclose(slope(model), expected, atol=1e-6)
+        path.append(slope(model))
+    assert path[0] < 0.6 and np.isclose(path[-1], 0.6)
+
+
+def test_lazy_penalties_add_up_to_the_others():
+    """Identity 18: with a constant gradient, i steps move as far."""
+    ends = []
+    for every in (1, 4):
+        # Of D(x) = w x at R1 the gradient is 2 w; keep w by a rate of 1e-6.
+        penalty = kg.losses.GradientPenalty(
+            1.0, at="real", center=0.0, every=every
+        )
+        generator, critic = dense_pair()
+        generator.set_weights([np.zeros((1, 1)), np.array([3.0])])
+        model = kg.models.GAN(
+            generator, critic, loss="wasserstein", penalty=penalty
+        )
+        model.compile(
+            {
+                "discriminator": keras.optimizers.SGD(1e-4),
+                "generator": keras.optimizers.SGD(0.0),
+            }
+        )
+        x = np.full((4, 1), 3.0, "float32")  # equal to G(z): no other pull
+        moves = []
+        for _ in range(8):
+            before = slope(model)
+            model.train_on_batch(x)
+            moves.append(before - slope(model))
+        ends.append(slope(model))
+        charged = [i for i, move in enumerate(moves) if abs(move) > 1e-9]
+        assert charged == list(range(0, 8, every))
+    np.testing.assert_allclose(*ends, atol=1e-5)
+    np.testing.assert_allclose(ends[0], 0.5 * (1 - 2e-4) ** 8, atol=1e-6)
+
+
+@pytest.mark.parametrize("batches", ["reuse", "split"])
+def test_what_the_steps_of_the_discriminator_see(batches):
+    """w moves by rate (E x - E G) for the mean of each part."""
+    model = kg.models.GAN(
+        *dense_pair(),
+        loss="wasserstein",
+        discriminator_steps=2,
+        discriminator_batches=batches,
+        # A quadratic makes the order of the parts matter.
+        penalty=kg.losses.GradientPenalty(1.0, at="real", center=0.0),
+    )
+    model.compile(
+        {
+            "discriminator": keras.optimizers.SGD(0.1),
+            "generator": keras.optimizers.SGD(0.0),
+        }
+    )
+    model.train_on_batch(np.array([[0.0], [2.0], [5.0], [7.0]], "float32"))
+    w = 0.5
+    for mean in (1.0, 6.0) if batches == "split" else (3.5, 3.5):
+        w += 0.1 * (mean - 1.0) - 0.1 * 2 * w
+    np.testing.assert_allclose(slope(model), w, atol=1e-6)
+
+
+def test_historical_averaging_pulls_back():
+    """For w_t = t d the term is |t - (t + 1)/2|^2 d^2, this step included."""
+    history = HistoricalAverage([keras.Variable([0.0, 0.0])])
+    for t in range(1, 6):
+        weights = [t * keras.ops.array([0.5, -2.0])]
+        term = float(host(history(weights)))
+        assert np.isclose(term, (t - (t + 1) / 2) ** 2 * (0.25 + 4.0))
+    same = HistoricalAverage([keras.Variable([1.0])])
+    for _ in range(3):
+        assert float(host(same([keras.ops.array([1.0])]))) == 0.0
+
+
+def test_feature_matching_compares_means():
+    """Other samples with the same feature means cost nothing."""
+    x = keras.Input((2,))
+    h = keras.layers.Dense(2, use_bias=False, name="h")(x)
+    critic = keras.Model(x, keras.layers.Dense(1)(h))
+    critic.get_layer("h").kernel.assign(np.eye(2))
+    z = keras.Input((1,))
+    model = kg.models.GAN(
+        keras.Model(z, keras.layers.Dense(2)(z)), critic, feature_matching="h"
+    )
+    a = keras.ops.array([[1.0, 0.0], [3.0, 2.0]])
+    b = keras.ops.array([[2.0, 0.0], [2.0, 2.0]])
+    distance = host(model.feature_distance(a, b, None, False))
+    assert distance == 0.0
+    distance = host(model.feature_distance(a, b + 1.0, None, False))
+    np.testing.assert_allclose(distance, 1.0)
+
+
+def test_logged_gradients_against_plain_descent():
+    """Under plain descent with rate 1 a move is as long as the gradient."""
+    keras.utils.set_random_seed(0)
+    model = make(log_gradients=True)
+    model.compile(keras.optimizers.SGD(1.0))
+    x = np.random.default_rng(0).uniform(-1, 1, (6, *SHAPE)).astype("float32")
+    before = {
+        name: [host(v).copy() for v in getattr(model, name).weights]
+        for name in model.networks
+    }
+    logs = model.train_on_batch(x, return_dict=True)
+    for name, old in before.items():
+        pairs = zip(old, getattr(model, name).weights, strict=True)
+        length = np.sqrt(sum(((a - host(b)) ** 2).sum() for a, b in pairs))
+        np.testing.assert_allclose(
+            float(logs[f"{name}_gradient"]), length, rtol=1e-4
+        )
+
+
+def test_a_penalty_behind_batch_normalisation_warns():
+    x = keras.Input(SHAPE)
+    h = keras.layers.BatchNormalization(name="mixes")(keras.layers.Flatten()(x))
+    with pytest.warns(UserWarning, match="mixes"):
+        kg.models.GAN(
+            kg.nets.dense_generator(SHAPE, 2),
+            keras.Model(x, keras.layers.Dense(1)(h)),
+            penalty=kg.losses.GradientPenalty(),
+        )
+
+
+def test_bad_stabilisers():
+    with pytest.raises(ValueError, match='must be "reuse" or "split"'):
+        make(discriminator_batches="draw")
+    with pytest.raises(ValueError, match="`clip_weights` must be above 0"):
+        make(clip_weights=0.0)
+    with pytest.raises(ValueError, match="`historical_averaging` must be"):
+        make(historical_averaging=-1.0)
+    with pytest.raises(ValueError, match="No such layer: nowhere"):
+        make(feature_matching="nowhere")
+    with pytest.raises(ValueError, match="`every` must be"):
+        kg.losses.GradientPenalty(every=0)
+    model = make(discriminator_steps=3, discriminator_batches="split")
+    model.compile("adam", run_eagerly=True)
+    with pytest.raises(ValueError, match="samples to be split"):
+        model.train_on_batch(np.zeros((2, *SHAPE), "float32"))

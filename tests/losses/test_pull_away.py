@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from keras_gen.losses import pull_away
+from tests.conftest import host
+from tests.conftest import tensor
+
+
+def test_against_a_double_loop():
+    s = np.random.default_rng(0).normal(size=(5, 3))
+    total = 0.0
+    for i in range(5):
+        for j in range(5):
+            if i != j:
+                lengths = np.linalg.norm(s[i]) * np.linalg.norm(s[j])
+                total += (s[i] @ s[j] / lengths) ** 2
+    np.testing.assert_allclose(
+        host(pull_away(tensor(s))), total / 20, rtol=1e-5
+    )
+
+
+def test_the_two_ends():
+    assert abs(host(pull_away(tensor(2 * np.eye(4))))) < 1e-6
+    same = np.repeat([[1.0, -2.0, 0.5]], 4, axis=0)
+    same[1] *= -3  # the cosine is squared, and scale does not matter
+    np.testing.assert_allclose(host(pull_away(tensor(same))), 1.0, rtol=1e-5)
+    with pytest.raises(ValueError, match="a batch of one"):
+        pull_away(tensor(np.ones((1, 3))))
