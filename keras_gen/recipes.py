@@ -45,12 +45,16 @@ def _iwae(shape, num_classes, num_images):
     return _autoencoding(models.IWAE, shape, 2, likelihood=_likelihood(shape))
 
 
-def _conditional_vae(shape, num_classes, num_images):
+def _need_labels(num_classes):
     if num_classes is None:
         raise ValueError(
             "A conditional model needs a data set with labels, such as digits "
             "or a folder of pictures with a sub-folder for each class."
         )
+
+
+def _conditional_vae(shape, num_classes, num_images):
+    _need_labels(num_classes)
     return _autoencoding(
         models.ConditionalVAE,
         shape,
@@ -157,6 +161,33 @@ def _gan(shape, num_classes, num_images):
     return model
 
 
+def _conditional_gan(shape, num_classes, num_images):
+    _need_labels(num_classes)
+    filters = (128, 64)[: 1 if min(shape[:2]) < 16 else 2]
+    model = models.ConditionalGAN(
+        nets.conditional_generator(shape, 64, num_classes, filters),
+        nets.conditional_discriminator(
+            shape, num_classes, filters=filters[::-1]
+        ),
+        ema_decay=0.995,
+    )
+    model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
+    return model
+
+
+def _ebgan(shape, num_classes, num_images):
+    x = keras.Input(shape)
+    code = nets.dense_encoder(shape, 64, units=(256,))(x)
+    copy = nets.dense_decoder(shape, 64, units=(256,))(code)
+    model = models.EBGAN(
+        nets.dense_generator(shape, latent_dim=32),
+        keras.Model(x, [copy, code]),
+        ema_decay=0.995,
+    )
+    model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
+    return model
+
+
 RECIPES = {
     "autoencoder": _autoencoder,
     "denoising_autoencoder": _denoising_autoencoder,
@@ -170,4 +201,6 @@ RECIPES = {
     "vqvae": _vqvae,
     "autoregressive": _autoregressive,
     "gan": _gan,
+    "conditional_gan": _conditional_gan,
+    "ebgan": _ebgan,
 }

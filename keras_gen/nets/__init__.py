@@ -12,14 +12,24 @@ from keras_gen.nets.dense import dense_discriminator
 from keras_gen.nets.dense import dense_encoder
 from keras_gen.nets.dense import dense_generator
 from keras_gen.nets.dense import label_prior
+from keras_gen.nets.gan import conditional_discriminator
+from keras_gen.nets.gan import conditional_generator
+from keras_gen.nets.gan import dcgan_discriminator
+from keras_gen.nets.gan import dcgan_generator
+from keras_gen.nets.gan import residual_discriminator
+from keras_gen.nets.gan import residual_generator
 from keras_gen.nets.pixel_cnn import pixel_cnn
 
 __all__ = [
     "causal_transformer",
+    "conditional_discriminator",
+    "conditional_generator",
     "conv_decoder",
     "conv_discriminator",
     "conv_encoder",
     "conv_generator",
+    "dcgan_discriminator",
+    "dcgan_generator",
     "dense_decoder",
     "dense_discriminator",
     "dense_encoder",
@@ -28,4 +38,6 @@ __all__ = [
     "grid_encoder",
     "label_prior",
     "pixel_cnn",
+    "residual_discriminator",
+    "residual_generator",
 ]

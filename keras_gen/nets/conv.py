@@ -6,7 +6,7 @@ from keras import layers
 from keras_gen.nets.dense import with_labels
 
 
-def _coarsest(image_shape, levels):
+def coarsest(image_shape, levels):
     """Return the (height, width) after halving `levels` times, or raise."""
     if len(image_shape) != 3:
         raise ValueError(
@@ -44,7 +44,7 @@ def conv_encoder(
         `keras.Model` from `(batch, *image_shape)` to one tensor, or a list of
         `outputs` tensors, of shape `(batch, latent_dim)`.
     """
-    _coarsest(image_shape, len(filters))
+    coarsest(image_shape, len(filters))
     inputs = x = keras.Input(image_shape)
     for channels in filters:
         x = layers.Conv2D(
@@ -71,7 +71,7 @@ def conv_decoder(image_shape, latent_dim, filters=(64, 32), num_classes=None):
         `keras.Model` from `(batch, latent_dim)` to `(batch, *image_shape)`,
         linear, as the likelihoods expect.
     """
-    height, width = _coarsest(image_shape, len(filters))
+    height, width = coarsest(image_shape, len(filters))
     z = keras.Input((latent_dim,))
     inputs, x = with_labels(z, z, num_classes)
     x = layers.Dense(height * width * filters[0], activation="relu")(x)
@@ -97,7 +97,7 @@ def conv_generator(image_shape, latent_dim, filters=(128, 64)):
         `keras.Model` from `(batch, latent_dim)` to `(batch, *image_shape)` in
         [-1, 1].
     """
-    height, width = _coarsest(image_shape, len(filters))
+    height, width = coarsest(image_shape, len(filters))
     inputs = keras.Input((latent_dim,))
     x = layers.Dense(height * width * filters[0], use_bias=False)(inputs)
     x = layers.Reshape((height, width, filters[0]))(x)
@@ -125,7 +125,7 @@ def conv_discriminator(image_shape, filters=(64, 128)):
     Returns:
         `keras.Model` from `(batch, *image_shape)` to logits `(batch, 1)`.
     """
-    _coarsest(image_shape, len(filters))
+    coarsest(image_shape, len(filters))
     inputs = x = keras.Input(image_shape)
     for channels in filters:
         x = layers.Conv2D(channels, 4, strides=2, padding="same")(x)
@@ -151,7 +151,7 @@ def grid_encoder(
         `keras.Model` from `(batch, *image_shape)` to `(batch, height / 2^l,
         width / 2^l, dim)` for l levels.
     """
-    _coarsest(image_shape, len(filters))
+    coarsest(image_shape, len(filters))
     inputs = x = keras.Input(image_shape)
     for channels in filters:
         x = layers.Conv2D(
@@ -179,7 +179,7 @@ def grid_decoder(
         `keras.Model` from `(batch, height / 2^l, width / 2^l, dim)` for l
         levels to `(batch, *image_shape)`, linear.
     """
-    height, width = _coarsest(image_shape, len(filters))
+    height, width = coarsest(image_shape, len(filters))
     inputs = keras.Input((height, width, dim))
     x = layers.Conv2D(filters[0], 3, padding="same")(inputs)
     x = _residual(x, residual_blocks, residual_filters)

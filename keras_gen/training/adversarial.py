@@ -4,6 +4,8 @@ import warnings
 
 import keras
 from keras import ops
+from scipy.special import ndtr
+from scipy.special import ndtri
 
 from keras_gen import checks
 from keras_gen.losses import get_adversarial_loss
@@ -308,6 +310,31 @@ class AdversarialModel(GenerativeModel):
 
     def call(self, inputs, training=False):
         return self.generator(inputs, training=training)
+
+    def starting_noise(self, num_samples, seed, truncation=None):
+        """Return z, with each entry within [-truncation, truncation].
+
+        Args:
+            num_samples: Integer.
+            seed: Integer or None, see `generate`.
+            truncation: Float above 0, or None for normal z. The smaller, the
+                more typical and the more alike samples get (Brock et al.,
+                2018, arXiv:1809.11096). z gets the law of normal numbers that
+                are drawn again until they fall within.
+
+        Returns:
+            float32 array `(num_samples, *noise_shape)`.
+        """
+        z = super().starting_noise(num_samples, seed)
+        if truncation is None:
+            return z
+        if not truncation > 0:
+            raise ValueError(
+                "`truncation` must be above 0, or None. "
+                f"Received: truncation={truncation}"
+            )
+        low, high = ndtr(-truncation), ndtr(truncation)
+        return ndtri(low + (high - low) * ndtr(z)).astype("float32")
 
     def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
         generator = self.sampling_network("generator", use_ema)

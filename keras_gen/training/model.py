@@ -341,6 +341,7 @@ class GenerativeModel(keras.Model):
         seed=None,
         batch_size=None,
         use_ema=None,
+        **options,
     ):
         """Draw new samples.
 
@@ -354,6 +355,7 @@ class GenerativeModel(keras.Model):
             batch_size: Integer, how many to compute at once.
             use_ema: Bool, whether to use averaged weights; None for "if the
                 model keeps any".
+            **options: Those of the model's `starting_noise`.
 
         Returns:
             float32 array `(num_samples, *data_shape)`, images in [-1, 1].
@@ -366,8 +368,12 @@ class GenerativeModel(keras.Model):
                 f"`{type(self).__name__}` is not conditional. Received: "
                 f"labels={labels!r}"
             )
-        noise = sample_noise(num_samples, self.noise_shape, seed)
+        noise = self.starting_noise(num_samples, seed, **options)
         return self.from_noise(noise, labels, batch_size, use_ema)
+
+    def starting_noise(self, num_samples, seed):
+        """Return what samples start from, `(num_samples, *noise_shape)`."""
+        return sample_noise(num_samples, self.noise_shape, seed)
 
     def one_hot(self, labels, n):
         """Return labels as float32 `(n, num_classes)`, None if unused."""

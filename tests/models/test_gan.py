@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 import keras_gen as kg
 from keras_gen.training.historical import HistoricalAverage
@@ -243,3 +244,23 @@ def test_bad_stabilisers():
     model.compile("adam", run_eagerly=True)
     with pytest.raises(ValueError, match="samples to be split"):
         model.train_on_batch(np.zeros((2, *SHAPE), "float32"))
+
+
+def test_truncation():
+    """Uniform quantiles of the truncated normal; the same seed, the same z."""
+    model = make()
+    z = model.starting_noise(4_000, 0, truncation=0.5)
+    assert np.abs(z).max() <= 0.5
+    low, high = ndtr(-0.5), ndtr(0.5)
+    share = np.sort((ndtr(z.ravel()) - low) / (high - low))
+    uniform = (np.arange(len(share)) + 0.5) / len(share)
+    assert np.abs(share - uniform).max() < 1.63 / np.sqrt(len(share))
+    np.testing.assert_allclose(
+        model.starting_noise(3, 5, truncation=50.0),
+        model.starting_noise(3, 5),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+    assert model.generate(2, seed=0, truncation=0.5).shape == (2, *SHAPE)
+    with pytest.raises(ValueError, match="`truncation` must be above 0"):
+        model.generate(2, truncation=0.0)

@@ -40,3 +40,70 @@ def test_discriminators_do_not_mix_samples(kind):
         isinstance(layer, keras.layers.BatchNormalization)
         for layer in model.layers
     )
+
+
+@pytest.mark.parametrize(
+    "shape, grids, channels",
+    [
+        ((64, 64, 3), [4, 8, 16, 32], [64, 32, 16, 8]),
+        ((32, 32, 3), [4, 8, 16], [64, 32, 16]),
+        ((28, 28, 1), [7, 14], [64, 32]),
+    ],
+)
+def test_dcgan(shape, grids, channels):
+    generator = nets.dcgan_generator(shape, 5, filters=64)
+    found = [
+        tuple(layer.output.shape[1:])
+        for layer in generator.layers
+        if isinstance(layer, keras.layers.ReLU)
+    ]
+    assert found == [(g, g, c) for g, c in zip(grids, channels, strict=True)]
+    images = host(generator(tensor(100 * np.ones((2, 5)))))
+    assert images.shape == (2, *shape) and np.abs(images).max() <= 1
+    discriminator = nets.dcgan_discriminator(shape, filters=64)
+    found = [
+        tuple(layer.output.shape[1:])
+        for layer in discriminator.layers
+        if isinstance(layer, keras.layers.LeakyReLU)
+    ]
+    expected = list(zip(grids[::-1], channels[::-1], strict=True))
+    assert found == [(g, g, c) for g, c in expected]
+    norms = [
+        layer
+        for layer in discriminator.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    assert len(norms) == len(grids) - 1  # none at the input
+
+
+def test_residual_blocks_start_as_the_identity():
+    """And so the discriminator is linear but for its last block's nothing."""
+    model = nets.residual_discriminator((8, 8, 1), filters=(4,))
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 3, 8, 8, 1)).astype("float32")
+    f = [host(model(tensor(x))) for x in (a, b, a + b)]
+    np.testing.assert_allclose(f[0] + f[1], f[2], rtol=1e-4, atol=1e-5)
+    generator = nets.residual_generator((8, 8, 1), 3, filters=(4,))
+    assert generator.output.shape == (None, 8, 8, 1)
+
+
+@pytest.mark.parametrize("head", ["concat", "projection", "classifier"])
+def test_conditional_networks(head):
+    z, y = tensor(np.ones((3, 5))), tensor(np.eye(3))
+    generator = nets.conditional_generator((8, 8, 1), 5, 3)
+    images = generator([z, y])
+    assert images.shape == (3, 8, 8, 1)
+    assert not np.allclose(host(images)[0], host(images)[1])
+    model = nets.conditional_discriminator((8, 8, 1), 3, head)
+    if head == "classifier":
+        logit, classes = model(images)
+        assert logit.shape == (3, 1) and classes.shape == (3, 3)
+        return
+    same = [images[:1]] * 3
+    logits = host(model([keras.ops.concatenate(same), y]))
+    assert logits.shape == (3, 1) and len(np.unique(logits)) == 3
+
+
+def test_an_unknown_head():
+    with pytest.raises(ValueError, match="`head` must be"):
+        nets.conditional_discriminator((8, 8, 1), 3, "tail")
