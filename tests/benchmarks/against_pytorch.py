@@ -1,6 +1,7 @@
-"""Time `fit` of the VAE and the VQ-VAE against plain PyTorch.
+"""Time `fit` of the VAE, the VQ-VAE and DCGAN against plain PyTorch.
 
     KERAS_BACKEND=tensorflow python -m tests.benchmarks.against_pytorch
+    ... --models dcgan_28 dcgan_64
 
 The PyTorch side is the same network of `torch.nn` modules, channels first, in
 a plain training loop with `torch.optim.Adam`, on the same batches in memory;
@@ -27,7 +28,21 @@ from tests.benchmarks.steps import text
 SHAPE, BATCH, NUM_CODES, DIM = (28, 28, 1), 128, 128, 16
 
 
-class TorchVAE(nn.Module):
+class OneLoss(nn.Module):
+    """A model whose step goes down one loss."""
+
+    def optimizer(self):
+        return torch.optim.Adam(self.parameters(), 1e-3)
+
+    def step(self, x, optimizer):
+        optimizer.zero_grad()
+        loss = self.loss(x)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+
+class TorchVAE(OneLoss):
     """The default convolutional VAE."""
 
     def __init__(self):
@@ -75,7 +90,7 @@ class Residual(nn.Module):
         return x + self.outer(f.relu(self.inner(f.relu(x))))
 
 
-class TorchVQVAE(nn.Module):
+class TorchVQVAE(OneLoss):
     """A VQ-VAE with an averaged codebook."""
 
     def __init__(self):
@@ -124,6 +139,65 @@ class TorchVQVAE(nn.Module):
         )
 
 
+class TorchDCGAN(nn.Module):
+    """DCGAN with half of `filters` at each finer grid; the default game."""
+
+    def __init__(self, shape, filters, grid, levels):
+        super().__init__()
+        widths = [filters // 2**i for i in range(levels)]
+        layers = [
+            nn.Linear(100, grid * grid * filters, bias=False),
+            nn.Unflatten(1, (filters, grid, grid)),
+        ]
+        for a, b in zip(widths, [*widths[1:], shape[-1]], strict=True):
+            last = b == shape[-1]
+            layers += [
+                nn.BatchNorm2d(a),
+                nn.ReLU(),
+                nn.ConvTranspose2d(a, b, 5, 2, 2, 1, bias=last),
+            ]
+        self.generator = nn.Sequential(*layers, nn.Tanh())
+        layers = []
+        widths = [shape[-1], *widths[::-1]]
+        for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
+            layers.append(nn.Conv2d(a, b, 5, 2, 2, bias=i == 0))
+            if i:
+                layers.append(nn.BatchNorm2d(b))
+            layers.append(nn.LeakyReLU(0.2))
+        self.discriminator = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(grid * grid * filters, 1)
+        )
+
+    def optimizer(self):
+        return [
+            torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999))
+            for network in (self.discriminator, self.generator)
+        ]
+
+    def step(self, x, optimizers):
+        down_d, down_g = optimizers
+        fake = self.generator(torch.randn(len(x), 100))
+        down_d.zero_grad()
+        loss = f.softplus(-self.discriminator(x)).mean()
+        loss = loss + f.softplus(self.discriminator(fake.detach())).mean()
+        loss.backward()
+        down_d.step()
+        down_g.zero_grad()
+        loss = f.softplus(-self.discriminator(fake)).mean()
+        loss.backward()
+        down_g.step()
+        return loss
+
+
+def dcgan(shape, filters):
+    model = kg.models.GAN(
+        kg.nets.dcgan_generator(shape, filters=filters),
+        kg.nets.dcgan_discriminator(shape, filters),
+    )
+    model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
+    return model
+
+
 def vqvae():
     model = kg.models.VQVAE(
         kg.nets.grid_encoder(SHAPE, DIM, filters=(32, 64)),
@@ -138,15 +212,20 @@ def vqvae():
 MODELS = {
     "vae": (lambda: RECIPES["vae"](SHAPE, None, None), TorchVAE),
     "vqvae": (vqvae, TorchVQVAE),
+    "dcgan_28": (
+        lambda: dcgan((28, 28, 1), 256),
+        lambda: TorchDCGAN((28, 28, 1), 256, 7, 2),
+    ),
+    "dcgan_64": (
+        lambda: dcgan((64, 64, 3), 512),
+        lambda: TorchDCGAN((64, 64, 3), 512, 4, 4),
+    ),
 }
 
 
 def train(model, optimizer, batches):
     for x in batches:
-        optimizer.zero_grad()
-        loss = model.loss(torch.from_numpy(x).permute(0, 3, 1, 2))
-        loss.backward()
-        optimizer.step()
+        loss = model.step(torch.from_numpy(x).permute(0, 3, 1, 2), optimizer)
     return loss.item()
 
 
@@ -154,19 +233,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--repetitions", type=int, default=11)
+    parser.add_argument("--models", nargs="+", default=["vae", "vqvae"])
     args = parser.parse_args()
     rng = np.random.default_rng(0)
-    batches = [
-        rng.uniform(-1, 1, (BATCH, *SHAPE)).astype("float32")
-        for _ in range(args.steps)
-    ]
-    for name, (make, make_torch) in MODELS.items():
+    for name in args.models:
+        make, make_torch = MODELS[name]
         ours, other = make(), make_torch()
+        batches = [
+            rng.uniform(-1, 1, (BATCH, *ours.data_shape)).astype("float32")
+            for _ in range(args.steps)
+        ]
         weights = sum(p.numel() for p in other.parameters())
         assert weights == sum(
             int(np.prod(v.shape)) for v in ours.trainable_variables
         )
-        optimizer = torch.optim.Adam(other.parameters(), 1e-3)
+        optimizer = other.optimizer()
         sides = {
             "fit": lambda data, m=ours: m.fit(
                 Batches(data), verbose=0, shuffle=False
@@ -183,7 +264,7 @@ def main():
         fit, plain = (np.array(times[side][1:]) for side in sides)
         images = args.steps * BATCH
         print(
-            f"{keras.backend.backend():10s} {name:5s} "
+            f"{keras.backend.backend():10s} {name:8s} "
             f"fit {images / np.median(fit):6.0f} images/s, "
             f"PyTorch {images / np.median(plain):6.0f} images/s, "
             f"ratio {text(np.percentile(plain / fit, [25, 50, 75]))}",
