@@ -81,10 +81,10 @@ def main():
     save_grid(out / "map.png", images, columns=15)
 
     classes = labelled.num_classes
+    # With one prior for all labels, few latents are left with what the label
+    # does not say: the style.
     conditional = kg.models.ConditionalVAE(
-        *networks(shape, 16, classes),
-        prior=kg.nets.label_prior(classes, 16),
-        **options,
+        *networks(shape, 8, classes), **options
     )
     train(conditional, labelled, epochs)
     codes = conditional.encode(x[:10], y[:10])

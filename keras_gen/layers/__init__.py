@@ -22,6 +22,8 @@ from keras_gen.layers.reference import ReferenceBatch
 from keras_gen.layers.reference import VirtualBatchNormalization
 from keras_gen.layers.spectral import SpectralConv2D
 from keras_gen.layers.spectral import SpectralDense
+from keras_gen.layers.weight_norm import WeightNormDense
+from keras_gen.layers.weight_norm import initialize_from_data
 
 __all__ = [
     "CodeDistribution",
@@ -46,4 +48,6 @@ __all__ = [
     "SpectralDense",
     "VectorQuantizer",
     "VirtualBatchNormalization",
+    "WeightNormDense",
+    "initialize_from_data",
 ]

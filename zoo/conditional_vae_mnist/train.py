@@ -19,7 +19,7 @@ import keras_gen as kg
 from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
-EPOCHS = 250
+EPOCHS = 700
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", binarize=True)
@@ -41,8 +41,8 @@ model = kg.models.ConditionalVAE(
     likelihood="bernoulli",
     ema_decay=0.999,
 )
-rate = keras.optimizers.schedules.CosineDecay(4e-3, EPOCHS * len(train))
-model.compile(keras.optimizers.Adam(rate))
+rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * len(train))
+model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
 model.fit(
     train,
     epochs=EPOCHS,

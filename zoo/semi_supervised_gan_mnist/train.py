@@ -1,0 +1,70 @@
+"""Semi-supervised GAN: MNIST from 100 labels.
+
+    TFDS_DATA_DIR=... python zoo/semi_supervised_gan_mnist/train.py --seed 0
+
+`--seed` also draws the ten labelled images of each class. Prints the errors of
+10,000 test images. Seed 0 leaves the preset and `samples.png`.
+
+Networks and settings of Salimans et al., Improved Techniques for Training GANs,
+2016 (arXiv:1606.03498).
+"""
+
+import argparse
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+import keras_gen as kg
+from keras_gen.pictures import save_grid
+
+FOLDER = Path(__file__).resolve().parent
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--epochs", type=int, default=300)
+args = parser.parse_args()
+
+keras.utils.set_random_seed(args.seed)
+train = kg.data.load("mnist", batch_size=100, seed=args.seed)
+x, y = kg.data.load("mnist", batch_size=60_000, shuffle=False)[0]
+order = np.random.default_rng(args.seed).permutation(len(x))
+few = np.concatenate([order[y[order] == c][:10] for c in range(10)])
+
+h = image = keras.Input((28, 28, 1))
+h = layers.Flatten()(layers.Rescaling(0.5, 0.5)(h))
+for i, (width, noise) in enumerate(
+    ((1000, 0.3), (500, 0.5), (250, 0.5), (250, 0.5), (250, 0.5))
+):
+    h = layers.GaussianNoise(noise)(h)
+    h = kg.layers.WeightNormDense(width, "relu", name=f"features_{i}")(h)
+logits = kg.layers.WeightNormDense(10)(layers.GaussianNoise(0.5)(h))
+discriminator = keras.Model(image, logits)
+kg.layers.initialize_from_data(discriminator, x[:500])
+h = z = keras.Input((100,))
+for _ in range(2):
+    h = layers.Dense(500, "softplus")(h)
+    h = layers.BatchNormalization(scale=False)(h)
+h = kg.layers.WeightNormDense(784, "tanh")(h)
+model = kg.models.SemiSupervisedGAN(
+    keras.Model(z, layers.Reshape((28, 28, 1))(h)),
+    discriminator,
+    num_labelled=100,
+    feature_matching="features_4",
+    ema_decay=0.9999,
+)
+model.set_labelled(x[few], y[few])
+model.compile(keras.optimizers.Adam(3e-3, beta_1=0.5))
+folder = f"runs/semi_supervised_gan_mnist/{args.seed}"
+model.fit(
+    train,
+    epochs=args.epochs,
+    callbacks=[kg.callbacks.Checkpoint(folder, every=5)],
+    verbose=2,
+)
+if args.seed == 0:
+    model.save_to_preset(FOLDER)
+    save_grid(FOLDER / "samples.png", model.generate(64, seed=0))
+test_x, test_y = kg.data.load("mnist", "test", batch_size=10_000)[0]
+errors = (model.classify(test_x) != test_y).sum()
+print(f"seed {args.seed}: {errors} errors of {len(test_y)}")
