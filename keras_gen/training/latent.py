@@ -8,6 +8,7 @@ from scipy.special import ndtri
 
 from keras_gen import checks
 from keras_gen.layers.tied import tied_decoder
+from keras_gen.training import backend
 from keras_gen.training.model import GenerativeModel
 from keras_gen.training.noise import sample_noise
 
@@ -16,6 +17,24 @@ def log_normal(z, mean, log_var):
     """Return ln N(z; mean, exp(log_var)) summed over the latents, float64."""
     squared = (z - mean) ** 2 / np.exp(log_var) + log_var + np.log(2 * np.pi)
     return -0.5 * squared.sum(axis=-1, dtype="float64")
+
+
+class DecoderNLL(keras.Model):
+    """-ln p(x|z) for several z an image, as a model: Keras compiles it."""
+
+    def __init__(self, decoder, likelihood):
+        # Images and latents arrive whole; the decoder has its own policy.
+        super().__init__(dtype="float32")
+        self.decoder = decoder
+        self.likelihood = likelihood
+
+    def call(self, inputs):
+        x, z, *labels = inputs
+        k = ops.shape(z)[1]
+        z = ops.reshape(z, (-1, z.shape[-1]))
+        x, *labels = (ops.repeat(t, k, axis=0) for t in (x, *labels))
+        outputs = self.decoder([z, *labels] if labels else z)
+        return ops.reshape(self.likelihood.nll(x, outputs), (-1, k))
 
 
 class LatentModel(GenerativeModel):
@@ -69,6 +88,8 @@ class LatentModel(GenerativeModel):
         self.latent_dim = latent.shape[-1]
         self.noise_shape = (self.latent_dim,)
         self.data_shape = tuple(encoder.inputs[0].shape[1:])
+        # Past Keras's tracking: these hold no weights of their own.
+        object.__setattr__(self, "_decoder_nlls", {})
 
     def average_weights(self, decay, *names):
         if self.tied and decay is not None:
@@ -362,18 +383,18 @@ class LatentModel(GenerativeModel):
     def _log_weights(self, x, labels, posterior, eps, use_ema):
         """Return ln p(x|z) p(z) / q(z|x) for z = mu + sigma eps, `(n, k)`."""
         mu, log_var = (part[:, None] for part in posterior)
-        n, k, _ = eps.shape
         z = mu + np.exp(0.5 * log_var) * eps
         log_q = log_normal(eps, 0.0, 0.0) - 0.5 * log_var.sum(axis=-1)
-        flat = z.reshape(n * k, -1)
-        many = None if labels is None else np.repeat(labels, k)
         decoder = self.sampling_network("decoder", use_ema)
-        outputs = self.run_network(decoder, self._with_labels(flat, many), 2048)
-        nll = self.likelihood.nll(
-            ops.convert_to_tensor(np.repeat(x, k, axis=0)),
-            ops.convert_to_tensor(outputs),
-        )
-        log_p = -ops.convert_to_numpy(nll).astype("float64").reshape(n, k)
+        if id(decoder) not in self._decoder_nlls:
+            self._decoder_nlls[id(decoder)] = DecoderNLL(
+                decoder, self.likelihood
+            )
+        hot = self.one_hot(labels, len(x))
+        inputs = [x, z] if hot is None else [x, z, hot]
+        with backend.undisturbed():
+            nll = self._decoder_nlls[id(decoder)].predict_on_batch(inputs)
+        log_p = -np.asarray(nll, "float64")
         return log_p + self.log_prior(z, labels, use_ema) - log_q
 
     def log_prior(self, z, labels=None, use_ema=None):
