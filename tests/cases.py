@@ -139,7 +139,7 @@ def _stabilised_gan():
             for at in ("real", "fake")
         ],
         historical_averaging=0.1,
-        augmentation=kg.layers.DiffAugment(p=0.5, target=0.6),
+        augmentation=kg.layers.DiffAugment(p=0.5),
         replay=kg.layers.ImagePool(8, SHAPE),
         log_gradients=True,
     )

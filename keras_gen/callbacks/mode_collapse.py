@@ -53,9 +53,17 @@ class ModeCollapse(keras.callbacks.Callback):
         self.num_samples = num_samples
         self.seed = seed
         self.arguments = generate_arguments
-        self.spread = mean_distance(np.asarray(real)[:num_samples])
+        real = np.asarray(real)[:num_samples]
+        checks.check_batch(real, real.shape[1:], "ModeCollapse")
+        if real.ndim == 4:
+            checks.check_range(real, "ModeCollapse")
+        self.spread = mean_distance(real)
         if not self.spread > 0:
             raise ValueError("`real` must hold at least two different samples.")
+
+    def on_train_begin(self, logs=None):
+        # Labels that are missing are better known before the training.
+        self.model.generate(self.num_samples, seed=self.seed, **self.arguments)
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gen import checks
+
 _POLICY = ("color", "translation", "cutout")
 
 
@@ -51,7 +53,9 @@ class DiffAugment(keras.layers.Layer):
             )
         self.policy = tuple(policy)
         self.initial_p, self.target = p, target
-        self.adapt_over = adapt_over
+        self.adapt_over = checks.check_positive_integer(
+            adapt_over, "adapt_over"
+        )
         self.seed_generator = keras.random.SeedGenerator()
         self.p = self.add_weight(
             shape=(),
@@ -72,6 +76,11 @@ class DiffAugment(keras.layers.Layer):
         self.p.assign(ops.clip(p, 0.0, 1.0))
 
     def call(self, x, training=False):
+        if len(x.shape) != 4:
+            raise ValueError(
+                "`DiffAugment` takes images of shape (batch, height, width, "
+                f"channels). Received: {tuple(x.shape)}"
+            )
         if not training:
             return x
         for name in self.policy:
@@ -97,17 +106,18 @@ class DiffAugment(keras.layers.Layer):
         return ops.einsum("bij,bhjc->bhic", columns, x)
 
     def cutout(self, x, ratio=0.5):
-        """Blank a square around a random pixel; it may reach outside."""
+        """Blank a square of `ratio` times each side; it may reach outside."""
+
+        def inside(size):
+            length = int(size * ratio + 0.5)
+            # The first row or column: centres are spread over all of them.
+            first = self._integers(x, size + 1 - length % 2) - length // 2
+            index = ops.arange(size, dtype="float32")
+            return ops.logical_and(index >= first, index < first + length)
+
         _, height, width, _ = x.shape
-        inside = [
-            ops.abs(ops.arange(size, dtype="float32") - centre)
-            < int(size * ratio + 0.5) / 2
-            for size, centre in (
-                (height, self._integers(x, height)),
-                (width, self._integers(x, width)),
-            )
-        ]
-        hole = ops.logical_and(inside[0][:, :, None], inside[1][:, None])
+        rows, columns = inside(height), inside(width)
+        hole = ops.logical_and(rows[:, :, None], columns[:, None])
         return ops.where(hole[..., None], 0.0, x)
 
     def _shift_matrix(self, x, size, most):

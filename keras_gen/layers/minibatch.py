@@ -91,10 +91,11 @@ class MinibatchStd(keras.layers.Layer):
 
     def call(self, x):
         _refuse_one(x, self)
-        mean = ops.mean(x, axis=0, keepdims=True)
-        variance = ops.mean(ops.square(x - mean), axis=0)
+        y = ops.cast(x, "float32")  # float16 would round 1e-8 to zero
+        mean = ops.mean(y, axis=0, keepdims=True)
+        variance = ops.mean(ops.square(y - mean), axis=0)
         std = ops.mean(ops.sqrt(variance + 1e-8))
-        channel = ops.ones_like(x[..., :1]) * std
+        channel = ops.ones_like(x[..., :1]) * ops.cast(std, x.dtype)
         return ops.concatenate([x, channel], axis=-1)
 
     def compute_output_shape(self, input_shape):

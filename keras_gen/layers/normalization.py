@@ -1,9 +1,4 @@
-"""Normalisation whose second derivatives are right on every backend.
-
-TensorFlow's moments stop the gradient through the mean inside the variance, so
-the layers of Keras give a gradient penalty a wrong gradient there. These write
-mean and variance in plain operations.
-"""
+"""Normalisation for penalised critics, and for classes."""
 
 import keras
 from keras import ops
@@ -16,7 +11,9 @@ class LayerNormalization(keras.layers.Layer):
         y = gamma (x - mu) / sqrt(sigma^2 + epsilon) + beta
 
     mu and sigma^2 over all axes but the batch, gamma and beta for each
-    channel. No sample depends on another.
+    channel. No sample depends on another, and mean and variance are written in
+    plain operations: TensorFlow's moments, which the layers of Keras use, stop
+    a gradient, and a gradient penalty behind them trains wrongly.
 
     Args:
         epsilon: Float above 0.
@@ -57,7 +54,8 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         y = (1 + gamma_c) (x - mu) / sqrt(sigma^2 + epsilon) + beta_c
 
     Called on `[x, labels]` with one-hot labels `(batch, num_classes)`. gamma
-    and beta start at zero.
+    and beta start at zero. For generators: like Keras's layer it does not suit
+    gradient penalties.
 
     Args:
         momentum: Float, see `keras.layers.BatchNormalization`.
@@ -71,7 +69,10 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.normalize = keras.layers.BatchNormalization(
-            momentum=momentum, center=False, scale=False
+            momentum=momentum,
+            center=False,
+            scale=False,
+            dtype=self.dtype_policy,
         )
 
     def build(self, input_shape):

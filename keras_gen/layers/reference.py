@@ -17,7 +17,8 @@ class ReferenceBatch(keras.layers.Layer):
     Args:
         size: Integer of at least 2, the number of reference samples. They are
             normal to begin with, as suits a generator; give those of a
-            discriminator with `set_reference`.
+            discriminator with `set_reference`. The other two layers need the
+            same number: it cannot be told from what they are given.
 
     Reference:
         Salimans et al., Improved Techniques for Training GANs, 2016,

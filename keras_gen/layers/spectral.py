@@ -30,6 +30,7 @@ class _Spectral:
             initializer="random_normal",
             trainable=False,
             dtype="float32",
+            autocast=False,
             name="u",
         )
         self.u.assign(self._iterate(15))
@@ -58,7 +59,8 @@ class _Spectral:
         v = _unit(ops.matmul(u, fixed))
         sigma = ops.sum(ops.matmul(matrix, v) * u)
         kernel = ops.convert_to_tensor(self._kernel)
-        return ops.cast(kernel / ops.cast(sigma, kernel.dtype), self.dtype)
+        sigma = ops.cast(sigma + 1e-12, kernel.dtype)  # a kernel may be zero
+        return ops.cast(kernel / sigma, self.compute_dtype)
 
     # Those of Keras's subclasses leave u out.
     def save_own_variables(self, store):

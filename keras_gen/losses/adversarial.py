@@ -1,7 +1,7 @@
 """What the two players of a GAN minimise, given the discriminator's logits.
 
-r are logits on real samples, f on generated ones; a positive logit says
-"real". Each loss is a batch mean. sp(a) = ln(1 + e^a).
+r are logits on real samples, f on generated ones; the greater, the more real.
+Each loss is a batch mean. sp(a) = ln(1 + e^a).
 
 | name                 | D minimises           | G minimises |
 |----------------------|-----------------------|-------------|
@@ -36,10 +36,14 @@ class AdversarialLoss:
     Attributes:
         paired: Bool, whether the generator's loss needs the logits of real
             samples.
+        has_targets: Bool, whether there are targets to smooth.
+        signed: Bool, whether a positive logit says "real", so that its sign
+            tells how often the discriminator is right.
     """
 
     paired = False
     has_targets = True
+    signed = True
 
     def __init__(self, label_smoothing=0.0):
         if not 0 <= label_smoothing < 0.5:
@@ -90,6 +94,8 @@ class Minimax(NonSaturating):
 class LeastSquares(AdversarialLoss):
     """Squared errors against targets 1 and 0; far from them it still pulls."""
 
+    signed = False
+
     def discriminator(self, real, fake):
         target = 1.0 - self.label_smoothing
         return 0.5 * ops.mean(ops.square(real - target) + ops.square(fake))
@@ -116,6 +122,8 @@ class Wasserstein(Hinge):
     Bound it with `clip_weights` or a `GradientPenalty`.
     """
 
+    signed = False
+
     def discriminator(self, real, fake):
         return ops.mean(fake - real)
 
@@ -128,6 +136,7 @@ class Relativistic(AdversarialLoss):
 
     paired = True
     has_targets = False
+    signed = False
 
     def discriminator(self, real, fake):
         return ops.mean(ops.softplus(fake - real))

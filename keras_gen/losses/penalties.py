@@ -37,7 +37,8 @@ class GradientPenalty:
         one_sided: Bool, whether slopes below `center` are free.
         noise_scale: Float, for `at="noise"` only.
         every: Integer i: with i > 1 the penalty is charged at every i-th step
-            of the discriminator, times i ("lazy"), at about 1/i of the cost.
+            of the discriminator, times i ("lazy"), at about 1/i of the cost;
+            on TensorFlow with XLA at the full cost.
 
     Reference:
         Gulrajani et al., 2017, arXiv:1704.00028 (WGAN-GP); Mescheder et al.,

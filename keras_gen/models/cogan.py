@@ -29,7 +29,9 @@ class CoGAN(AdversarialModel):
         generator_heads: Two `keras.Model` from these features to samples.
         discriminator_fronts: Two `keras.Model` from samples to features.
         discriminator_trunk: `keras.Model` from these to logits `(batch, 1)`.
-        **kwargs: See `keras_gen.training.adversarial.AdversarialModel`.
+        **kwargs: See `keras_gen.training.adversarial.AdversarialModel`;
+            `feature_matching` does not apply, and penalties must have
+            `center=0`, R1 or R2: they see the slope of a pair.
 
     Raises:
         ValueError: If the networks do not fit each other or an argument is
@@ -40,6 +42,8 @@ class CoGAN(AdversarialModel):
         arXiv:1606.07536.
     """
 
+    num_logits = 2
+
     def __init__(
         self,
         generator_trunk,
@@ -48,6 +52,8 @@ class CoGAN(AdversarialModel):
         discriminator_trunk,
         **kwargs,
     ):
+        if kwargs.get("feature_matching") is not None:
+            raise ValueError("`feature_matching` does not apply to `CoGAN`.")
         parts = {
             "generator_trunk": generator_trunk,
             "generator_heads": list(generator_heads),
@@ -81,6 +87,11 @@ class CoGAN(AdversarialModel):
             keras.Model(x, ops.concatenate(logits, axis=-1)),
             **kwargs,
         )
+        if any(penalty.center != 0 for penalty in self.penalties):
+            raise ValueError(
+                "The slope at a pair joins those of both discriminators, so a "
+                "penalty of `CoGAN` must have `center=0`."
+            )
         # Past Keras's tracking: they are layers of the networks already.
         object.__setattr__(self, "parts_of_networks", parts)
 

@@ -24,6 +24,8 @@ class ConditionalGAN(AdversarialModel):
           D down  its loss + w mean CE(y, c(x))
           G down  its loss + w mean CE(y, c(G(z, y)))
 
+    Logs `classifier_loss`, the generator's cross-entropy, 0 without classifier.
+
     Args:
         generator: `keras.Model` from latents `(batch, latent_dim)` and one-hot
             labels `(batch, num_classes)` to samples.

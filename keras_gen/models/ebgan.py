@@ -41,6 +41,8 @@ class EBGAN(AdversarialModel):
         arXiv:1609.03126.
     """
 
+    num_judgements, num_logits, signed_logits = 2, None, False
+
     def __init__(
         self, generator, discriminator, margin=0.2, pull_away=0.1, **kwargs
     ):
@@ -51,7 +53,6 @@ class EBGAN(AdversarialModel):
                     f"energies. Received: {name}={kwargs[name]!r}"
                 )
         super().__init__(generator, discriminator, **kwargs)
-        checks.check_network(discriminator, "discriminator", num_outputs=2)
         copy, code = discriminator.outputs
         if copy.shape != discriminator.inputs[0].shape or len(code.shape) != 2:
             raise ValueError(
@@ -82,7 +83,6 @@ class EBGAN(AdversarialModel):
         real_energy, _ = self.energy(x, training)
         fake_energy, _ = self.energy(fake, training)
         loss = ops.mean(real_energy + ops.relu(self.margin - fake_energy))
-        self.adapt(-real_energy[:, None], training)
         return {
             "loss": loss + self.penalty_term(x, fake, y, training),
             "real_logit": -ops.mean(real_energy),
@@ -92,7 +92,14 @@ class EBGAN(AdversarialModel):
     def generator_loss(self, x, y, training):
         fake = self.fake(ops.shape(x)[0], y, training)
         energy, codes = self.energy(fake, training)
-        return ops.mean(energy) + self.pull_away * pull_away(codes)
+        loss = ops.mean(energy)
+        if self.pull_away:
+            loss = loss + self.pull_away * pull_away(codes)
+        return loss
+
+    @property
+    def compares_samples(self):
+        return self.pull_away > 0 or super().compares_samples
 
     def get_config(self):
         config = super().get_config()

@@ -46,6 +46,7 @@ class SemiSupervisedGAN(AdversarialModel):
     """
 
     averaged_networks = ("discriminator", "generator")
+    num_logits = None
 
     def __init__(
         self,
@@ -91,8 +92,10 @@ class SemiSupervisedGAN(AdversarialModel):
             x: Array `(num_labelled, *data_shape)`.
             y: Integer array `(num_labelled,)` in [0, K).
         """
-        x = np.asarray(x, "float32")
+        x = np.asarray(x)
         checks.check_batch(x, self.data_shape, type(self).__name__)
+        if len(self.data_shape) == 3:
+            checks.check_range(x, type(self).__name__)
         num_classes = self.discriminator.outputs[0].shape[-1]
         y = checks.check_labels(y, self.num_labelled, num_classes)
         if len(x) != self.num_labelled:
@@ -104,12 +107,19 @@ class SemiSupervisedGAN(AdversarialModel):
         self.labelled_y.assign(y)
 
     def fit(self, *args, **kwargs):
+        self._need_labelled()
+        return super().fit(*args, **kwargs)
+
+    def train_on_batch(self, *args, **kwargs):
+        self._need_labelled()
+        return super().train_on_batch(*args, **kwargs)
+
+    def _need_labelled(self):
         if ops.convert_to_numpy(self.labelled_y).min() < 0:
             raise ValueError(
                 "`SemiSupervisedGAN` needs labelled samples: call "
-                "`set_labelled(x, y)` before `fit`."
+                "`set_labelled(x, y)` before training."
             )
-        return super().fit(*args, **kwargs)
 
     def classify(self, x, batch_size=None, use_ema=None):
         """Return the most probable class of each sample, int32 `(n,)`."""
@@ -127,6 +137,7 @@ class SemiSupervisedGAN(AdversarialModel):
     def classification(self, x, y, training):
         """Return cross-entropy and accuracy."""
         classes = super().logits(x, None, training)
+        y = ops.reshape(y, (-1,))
         entropy = keras.losses.sparse_categorical_crossentropy(
             y, classes, from_logits=True
         )

@@ -100,7 +100,8 @@ def residual_generator(image_shape, latent_dim, filters=(128, 64)):
             last, coarse to fine.
 
     Returns:
-        `keras.Model` from `(batch, latent_dim)` to `(batch, *image_shape)`.
+        `keras.Model` from `(batch, latent_dim)` to `(batch, *image_shape)` in
+        [-1, 1].
 
     Reference:
         Huang et al., The GAN is dead; long live the GAN! A Modern Baseline
@@ -116,7 +117,8 @@ def residual_generator(image_shape, latent_dim, filters=(128, 64)):
         x = _residual_block(_residual_block(x))
         x = layers.UpSampling2D(2)(x)
     x = _residual_block(x)
-    return keras.Model(z, layers.Conv2D(image_shape[-1], 3, padding="same")(x))
+    x = layers.Conv2D(image_shape[-1], 3, padding="same", activation="tanh")(x)
+    return keras.Model(z, x)
 
 
 def residual_discriminator(image_shape, filters=(64, 128)):
@@ -235,6 +237,11 @@ def _levels(image_shape):
     side = min(image_shape[:2])
     while side % 2 == 0 and side > 4:
         side, levels = side // 2, levels + 1
+    if levels == 0:
+        raise ValueError(
+            "DCGAN halves its images: height and width must be even and above "
+            f"4. Received: image_shape={tuple(image_shape)}"
+        )
     return levels
 
 

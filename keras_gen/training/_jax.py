@@ -70,16 +70,16 @@ def minimize(loss_fn, variables, optimizer, norm=False):
         _values(variables)
     )
     _assign(others, updates)
+    if norm:  # first: the update may change the scale
+        squares = [ops.sum(ops.square(g)) for g in gradients]
+        scale = optimizer.scale_loss(1.0)
+        logs["gradient_norm"] = ops.sqrt(ops.sum(ops.stack(squares))) / scale
     # `apply` would leak tracers through the `cond` of a LossScaleOptimizer.
     new_values, new_slots = optimizer.stateless_apply(
         _values(optimizer.variables), gradients, _values(variables)
     )
     _assign(variables, new_values)
     _assign(optimizer.variables, new_slots)
-    if norm:
-        squares = [ops.sum(ops.square(g)) for g in gradients]
-        scale = optimizer.scale_loss(1.0)
-        logs["gradient_norm"] = ops.sqrt(ops.sum(ops.stack(squares))) / scale
     return logs
 
 
@@ -98,7 +98,7 @@ def input_gradient(fn, x):
     return gradient
 
 
-def when(condition, fn):
+def when(condition, fn, xla=False):
     """Return `fn()` if `condition`, else zero; side effects happen likewise."""
     variables = _scoped.get()
 

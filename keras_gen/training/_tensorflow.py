@@ -17,10 +17,11 @@ def minimize(loss_fn, variables, optimizer, norm=False):
         # Keras sums gradients over replicas; a batch mean must stay a mean.
         loss = loss / tf.distribute.get_strategy().num_replicas_in_sync
     gradients = tape.gradient(loss, variables)
-    optimizer.apply(gradients, variables)
-    if norm:
-        scale = optimizer.scale_loss(1.0)
+    if norm:  # first: `apply` may change the scale
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        scale = optimizer.scale_loss(1.0) / replicas
         logs["gradient_norm"] = tf.linalg.global_norm(gradients) / scale
+    optimizer.apply(gradients, variables)
     return logs
 
 
@@ -32,8 +33,12 @@ def input_gradient(fn, x):
     return tape.gradient(y, x, unconnected_gradients="zero")
 
 
-def when(condition, fn):
+def when(condition, fn, xla=False):
     """Return `fn()` if `condition`, else zero; side effects happen likewise."""
+    if xla:
+        # It cannot compile second derivatives of dynamic batches inside a
+        # condition, so `fn` is computed in any case.
+        return tf.where(condition, fn(), 0.0)
     return tf.cond(condition, fn, lambda: 0.0)
 
 

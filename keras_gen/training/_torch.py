@@ -19,12 +19,12 @@ def minimize(loss_fn, variables, optimizer, norm=False):
         [v.value for v in variables],
         allow_unused=True,
     )
-    with torch.no_grad():
-        optimizer.apply(gradients, variables)
-    if norm:
+    if norm:  # first: `apply` may change the scale
         norms = [torch.linalg.norm(g) for g in gradients if g is not None]
         scale = optimizer.scale_loss(1.0)
         logs["gradient_norm"] = torch.linalg.norm(torch.stack(norms)) / scale
+    with torch.no_grad():
+        optimizer.apply(gradients, variables)
     return {name: value.detach() for name, value in logs.items()}
 
 
@@ -42,7 +42,7 @@ def input_gradient(fn, x):
     return gradient
 
 
-def when(condition, fn):
+def when(condition, fn, xla=False):
     """Return `fn()` if `condition`, else zero; side effects happen likewise."""
     return fn() if condition else torch.zeros(())
 

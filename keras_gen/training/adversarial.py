@@ -31,7 +31,8 @@ class AdversarialModel(GenerativeModel):
         discriminator_steps: Integer k of at least 1.
         discriminator_batches: `"reuse"`: the k steps see the same real batch,
             and fresh z each; `"split"`: the batch is cut in k, each step sees
-            its part once, and the generator draws as many as one part has.
+            its part once, and the generator draws as many as one part has;
+            what is left over is not used.
             The algorithm of 2014 is `"split"` on batches k times as large.
         penalty: `keras_gen.losses.GradientPenalty`, a list of them, or None.
         label_smoothing: Float s in [0, 0.5): the target of real samples is
@@ -54,8 +55,8 @@ class AdversarialModel(GenerativeModel):
 
     Logs:
         Both losses, and `real_logit` and `fake_logit`, the means of what the
-        discriminator says in its own steps. They drift apart without bound
-        when it wins, and meet when it cannot tell.
+        discriminator says in the last of its steps. They drift apart without
+        bound when it wins, and meet when it cannot tell.
 
     Raises:
         ValueError: If the networks do not fit each other or an argument is out
@@ -69,6 +70,9 @@ class AdversarialModel(GenerativeModel):
 
     networks = ("discriminator", "generator")
     averaged_networks = ("generator",)
+    # Of the discriminator: outputs, and logits a sample, None for any.
+    num_judgements, num_logits = 1, 1
+    signed_logits = True  # whether 0 is between "generated" and "real"
 
     def __init__(
         self,
@@ -110,8 +114,6 @@ class AdversarialModel(GenerativeModel):
         self.discriminator_batches = discriminator_batches
         self.penalty = penalty
         self.penalties = _as_list(penalty)
-        if self.penalties:
-            _warn_of_batch_statistics(discriminator)
         if clip_weights is not None and not clip_weights > 0:
             raise ValueError(
                 "`clip_weights` must be above 0, or None. "
@@ -140,25 +142,63 @@ class AdversarialModel(GenerativeModel):
         self.log_gradients = log_gradients
         self.noise_shape = tuple(generator.inputs[0].shape[1:])
         self.data_shape = tuple(discriminator.inputs[0].shape[1:])
+        self.check_stabilisers()
         self.average_weights(ema_decay, *self.averaged_networks)
 
     def check_networks(self):
-        """Raise unless the generator makes what the discriminator takes."""
+        """Raise unless the generator makes what the discriminator judges."""
         inputs = 1 if self.num_classes is None else 2
         checks.check_network(self.generator, "generator", num_inputs=inputs)
-        checks.check_network(
-            self.discriminator,
-            "discriminator",
-            num_outputs=len(self.discriminator.outputs),
-            num_inputs=len(self.discriminator.inputs),
-        )
+        network, takes, returns = self.discriminator, 1, self.num_judgements
+        if self.num_classes is not None:  # labels come in, or go out
+            two = len(getattr(network, "inputs", None) or ()) == 2
+            takes, returns = (2, 1) if two else (1, 2)
+        checks.check_network(network, "discriminator", returns, takes)
         made = self.generator.outputs[0].shape
-        taken = self.discriminator.inputs[0].shape
+        taken = network.inputs[0].shape
         if made != taken:
             raise ValueError(
                 "`discriminator` must take what `generator` returns. Received: "
                 f"generator output of shape {made}, discriminator input of "
                 f"shape {taken}"
+            )
+        logits = network.outputs[0].shape
+        if self.num_logits is not None and logits != (None, self.num_logits):
+            raise ValueError(
+                "`discriminator` must return logits of shape (batch, "
+                f"{self.num_logits}). Received: {logits}"
+            )
+
+    def check_stabilisers(self):
+        """Raise or warn where two choices do not go together."""
+        for penalty in self.penalties:
+            if not hasattr(penalty, "every"):
+                raise ValueError(
+                    "`penalty` must be a `GradientPenalty`, or a list of them. "
+                    f"Received: {penalty!r}"
+                )
+        if self.penalties:
+            _warn_of_batch_statistics(self.discriminator)
+        adaptive = getattr(self.augmentation, "target", None) is not None
+        signed = self.signed_logits and self.adversarial_loss.signed
+        if adaptive and not signed:
+            raise ValueError(
+                "Adaptive augmentation goes by the sign of the logits on real "
+                "samples, and here it means nothing. Use `target=None`, or the "
+                'loss "non_saturating", "minimax" or "hinge".'
+            )
+        if self.replay is None:
+            return
+        if self.replay.shape != self.data_shape:
+            raise ValueError(
+                f"`replay` must hold samples of shape {self.data_shape}. "
+                f"Received: {self.replay.shape}"
+            )
+        if len(self.discriminator.inputs) == 2:
+            raise ValueError(
+                "`replay` keeps samples without their labels, and this "
+                "discriminator needs both. Received: replay="
+                f"{self.replay.name}"
             )
 
     # What is judged.
@@ -239,7 +279,9 @@ class AdversarialModel(GenerativeModel):
             return value()
         step = ops.convert_to_tensor(self.optimizer["discriminator"].iterations)
         return backend.when(
-            ops.equal(step % penalty.every, 0), lambda: penalty.every * value()
+            ops.equal(step % penalty.every, 0),
+            lambda: penalty.every * value(),
+            xla=bool(self.jit_compile),
         )
 
     # The game.
@@ -279,14 +321,39 @@ class AdversarialModel(GenerativeModel):
         k = self.discriminator_steps
         if k == 1 or self.discriminator_batches == "reuse":
             return [(x, y)] * k
-        if x.shape[0] is not None and x.shape[0] < k:
-            raise ValueError(
-                f"A batch must have at least `discriminator_steps` = {k} "
-                f"samples to be split. Received: {x.shape[0]}"
-            )
         n = ops.shape(x)[0] // k
         rows = [slice(i * n, (i + 1) * n) for i in range(k)]
         return [(x[r], None if y is None else y[r]) for r in rows]
+
+    def fit(self, x=None, y=None, **kwargs):
+        self._check_last_batch(x, kwargs.get("batch_size"))
+        return super().fit(x, y, **kwargs)
+
+    def _check_last_batch(self, x, batch_size):
+        """Raise if the last batch of an epoch is too small to train on."""
+        split = self.discriminator_batches == "split"
+        least = self.discriminator_steps if split else 1
+        least *= 2 if self.compares_samples else 1
+        if hasattr(x, "images") and hasattr(x, "batch_size"):
+            n, batch_size = len(x.images), x.batch_size
+        elif hasattr(x, "shape"):
+            n, batch_size = len(x), batch_size or 32
+        else:  # not known before it comes
+            return
+        last = n % batch_size or batch_size
+        if last < least:
+            raise ValueError(
+                f"`{type(self).__name__}` needs batches of at least {least} "
+                f"samples here, and the last of an epoch has {last}: {n} "
+                f"samples in batches of {batch_size}. Choose another "
+                "`batch_size`, or fewer samples."
+            )
+
+    @property
+    def compares_samples(self):
+        """Bool, whether a batch of one makes no sense."""
+        networks = (self.discriminator, self.generator)
+        return any(_mixing_layers(network) for network in networks)
 
     def play(self, name, loss_fn):
         """Let one player take a step; return its logs."""
@@ -375,17 +442,22 @@ def _named(loss, name):
     return {f"{name}_loss": logs.pop("loss"), **logs}
 
 
-def _warn_of_batch_statistics(network):
-    mixing = [
+def _mixing_layers(network):
+    """Return the names of layers that make samples depend on each other."""
+    return [
         layer.name
         for layer in network._flatten_layers()
         if isinstance(layer, keras.layers.BatchNormalization)
         or getattr(layer, "mixes_samples", False)
     ]
+
+
+def _warn_of_batch_statistics(network):
+    mixing = _mixing_layers(network)
     if mixing:
         warnings.warn(
             "A gradient penalty asks for the slope at each sample, but these "
             f"layers of `discriminator` make samples depend on each other: "
             f"{mixing}. The penalty is then another one; leave them out.",
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -14,8 +14,9 @@ norm of the gradient, as "gradient_norm". Side effects of `loss_fn` are kept.
 can itself be differentiated. If no sample's score depends on another sample,
 it holds each sample's own gradient. Call it on tensors.
 
-`when(condition, fn)` is the scalar `fn()` if the boolean scalar `condition`
-holds, and else 0, and `fn` is not computed. Side effects of `fn` are kept.
+`when(condition, fn, xla)` is the scalar `fn()` if the boolean `condition`
+holds, and else 0, and `fn` is not computed, but on TensorFlow where the step is
+compiled with `xla`. Side effects of `fn` are kept.
 
 `run_step(model, step, data)`, on JAX `run_step(model, step, state, data)`, runs
 `step(data)` the way Keras's trainer of that backend wants it: on JAX `state`

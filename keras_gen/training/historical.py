@@ -21,7 +21,7 @@ class HistoricalAverage(keras.layers.Layer):
     """
 
     def __init__(self, variables, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(trainable=False, dtype="float32", **kwargs)
         self.steps = self.add_weight(
             shape=(), initializer="zeros", dtype="float32", name="steps"
         )

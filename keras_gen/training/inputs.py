@@ -43,7 +43,7 @@ def check_first_batch(model, x, y=None):
         if y is not None:
             y = ops.convert_to_numpy(y)[: len(batch)]
         checks.check_labels(y, len(batch), model.num_classes)
-    if len(model.data_shape) == 3 and model.data_dtype == "float32":
+    if len(model.data_shape) >= 3 and model.data_dtype == "float32":
         checks.check_range(batch, name)
         if batch.min() >= 0 and batch.max() > 0.5:
             warnings.warn(

@@ -59,5 +59,14 @@ def test_bad_arguments():
         kg.callbacks.ModeCollapse(X, num_samples=1)
     with pytest.raises(ValueError, match="two different samples"):
         kg.callbacks.ModeCollapse(np.ones((4, 2)))
+    with pytest.raises(ValueError, match="floating-point data"):
+        kg.callbacks.ModeCollapse(np.zeros((4, 8, 8, 1), "uint8"))
+    with pytest.raises(ValueError, match="`labels` must be"):
+        CASES["conditional_gan"]().fit(
+            np.zeros((4, 8, 8, 1)),
+            np.zeros(4, int),
+            callbacks=kg.callbacks.ModeCollapse(X),
+            verbose=0,
+        )
     with pytest.raises(ValueError, match="`threshold` must be above 0"):
         kg.callbacks.ModeCollapse(X, threshold=0)

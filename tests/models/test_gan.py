@@ -181,6 +181,72 @@ def test_historical_averaging_pulls_back():
         assert float(host(same([keras.ops.array([1.0])]))) == 0.0
 
 
+def test_history_enters_the_step():
+    """No other pull: w goes back by rate 2 weight (w - mean of w so far)."""
+    generator, critic = dense_pair()
+    generator.set_weights([np.zeros((1, 1)), np.array([3.0])])
+    model = kg.models.GAN(
+        generator, critic, loss="wasserstein", historical_averaging=0.5
+    )
+    model.compile(
+        {
+            "discriminator": keras.optimizers.SGD(0.1),
+            "generator": keras.optimizers.SGD(0.0),
+        }
+    )
+    x = np.full((4, 1), 3.0, "float32")
+    model.train_on_batch(x)
+    assert np.isclose(slope(model), 0.5)  # the mean is w itself
+    critic.layers[-1].kernel.assign([[1.5]])
+    model.train_on_batch(x)
+    np.testing.assert_allclose(slope(model), 1.5 - 0.1 * 0.5, atol=1e-6)
+
+
+class Fives(keras.layers.Layer):
+    """A pool that always shows a five."""
+
+    def call(self, x):
+        return keras.ops.zeros_like(x) + 5.0
+
+
+def test_what_the_players_are_shown():
+    """Wasserstein and D(x) = x / 2: the losses tell what D saw."""
+    x, z = keras.ops.ones((4, 1)) * 2.0, None
+    augmented = kg.models.GAN(
+        *dense_pair(),
+        loss="wasserstein",
+        augmentation=keras.layers.Rescaling(3.0),
+    )
+    for training, scale in ((True, 3.0), (False, 1.0)):
+        d = augmented.discriminator_loss(x, z, training)["loss"]
+        np.testing.assert_allclose(host(d), scale * (0.5 - 1.0), rtol=1e-5)
+        g = augmented.generator_loss(x, z, training)
+        np.testing.assert_allclose(host(g), -scale * 0.5, rtol=1e-5)
+    pool = Fives()
+    pool.shape = (1,)
+    replaying = kg.models.GAN(*dense_pair(), loss="wasserstein", replay=pool)
+    for training, fake in ((True, 5.0), (False, 1.0)):
+        d = replaying.discriminator_loss(x, z, training)["loss"]
+        np.testing.assert_allclose(host(d), fake / 2 - 1.0, rtol=1e-5)
+        g = replaying.generator_loss(x, z, training)
+        np.testing.assert_allclose(host(g), -0.5, rtol=1e-5)
+
+
+def test_augmentation_adapts_in_training():
+    model = make(
+        augmentation=kg.layers.DiffAugment(
+            ("cutout",), p=0.5, target=0.0, adapt_over=60
+        )
+    )
+    model.discriminator.layers[-1].bias.assign([100.0])  # sure of everything
+    model.compile("adam")
+    x = np.zeros((6, *SHAPE), "float32")
+    model.evaluate(x, verbose=0)
+    assert np.isclose(host(model.augmentation.p), 0.5)
+    model.train_on_batch(x)
+    assert np.isclose(host(model.augmentation.p), 0.6)
+
+
 def test_feature_matching_compares_means():
     """Other samples with the same feature means cost nothing."""
     x = keras.Input((2,))
@@ -197,6 +263,8 @@ def test_feature_matching_compares_means():
     assert distance == 0.0
     distance = host(model.feature_distance(a, b + 1.0, None, False))
     np.testing.assert_allclose(distance, 1.0)
+    model.fake = lambda *_: b + 1.0
+    np.testing.assert_allclose(host(model.generator_loss(a, None, False)), 1.0)
 
 
 def test_logged_gradients_against_plain_descent():
@@ -241,9 +309,33 @@ def test_bad_stabilisers():
     with pytest.raises(ValueError, match="`every` must be"):
         kg.losses.GradientPenalty(every=0)
     model = make(discriminator_steps=3, discriminator_batches="split")
-    model.compile("adam", run_eagerly=True)
-    with pytest.raises(ValueError, match="samples to be split"):
-        model.train_on_batch(np.zeros((2, *SHAPE), "float32"))
+    model.compile("adam")
+    with pytest.raises(ValueError, match="batches of at least 3 samples"):
+        model.fit(np.zeros((18, *SHAPE), "float32"), batch_size=16)
+    x = keras.Input(SHAPE)
+    h = kg.layers.MinibatchStd()(keras.layers.Flatten()(x))
+    model = kg.models.GAN(
+        kg.nets.dense_generator(SHAPE, 2),
+        keras.Model(x, keras.layers.Dense(1)(h)),
+    )
+    model.compile("adam")
+    with pytest.raises(ValueError, match="batches of at least 2 samples"):
+        model.fit(kg.data.ImageDataset(np.zeros((9, *SHAPE)), None, 4))
+    with pytest.raises(ValueError, match="`penalty` must be a"):
+        make(penalty="r1")
+    with pytest.raises(ValueError, match="`replay` must hold samples"):
+        make(replay=kg.layers.ImagePool(4, (4, 4, 3)))
+    for loss in ("relativistic", "wasserstein", "least_squares"):
+        with pytest.raises(ValueError, match="goes by the sign"):
+            make(loss=loss, augmentation=kg.layers.DiffAugment(target=0.6))
+    generator = kg.nets.dense_generator(SHAPE, 2)
+    for outputs, message in ((10, "logits of shape"), (None, "must know its")):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(outputs or 1)]
+        start = [] if outputs is None else [keras.Input(SHAPE)]
+        with pytest.raises(ValueError, match=message):
+            kg.models.GAN(generator, keras.Sequential([*start, *layers]))
+    with pytest.raises(ValueError, match="must be a `keras.Model`"):
+        kg.models.GAN(generator, None)
 
 
 def test_truncation():

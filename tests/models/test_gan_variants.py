@@ -93,7 +93,13 @@ def test_conditional_bad_input(digits):
         model.fit(digits.images, verbose=0)
     with pytest.raises(ValueError, match="labels"):
         model.generate(2, labels=[0, 10])
-    with pytest.raises(ValueError, match="must take labels, or return class"):
+    with pytest.raises(ValueError, match="without their labels"):
+        kg.models.ConditionalGAN(
+            model.generator,
+            model.discriminator,
+            replay=kg.layers.ImagePool(4, (8, 8, 1)),
+        )
+    with pytest.raises(ValueError, match="`discriminator` must have"):
         kg.models.ConditionalGAN(
             constant(np.zeros((3, 2)), 3),
             keras.Sequential([keras.Input((2,)), layers.Dense(1)]),
@@ -140,6 +146,12 @@ def test_beyond_the_margin_fakes_are_left_alone():
 
 
 def test_ebgan_bad_input():
+    model = energy_gan(1.0)
+    model.compile("adam")
+    with pytest.raises(ValueError, match="batches of at least 2 samples"):
+        model.fit(np.zeros((65, 2), "float32"), batch_size=32)
+    with pytest.raises(ValueError, match="goes by the sign"):
+        energy_gan(1.0, augmentation=kg.layers.DiffAugment(target=0.6))
     with pytest.raises(ValueError, match="`loss` does not apply"):
         energy_gan(1.0, loss="hinge")
     with pytest.raises(ValueError, match="`margin` must be above 0"):
@@ -203,6 +215,14 @@ def test_the_loss_is_the_sum_of_two_games():
     g = model.generator_loss(tensor(real), None, True)
     np.testing.assert_allclose(host(d), total["d"], rtol=1e-5)
     np.testing.assert_allclose(host(g), total["g"], rtol=1e-5)
+
+
+def test_cogan_refuses_what_is_not_two_games():
+    parts = CASES["cogan"]().parts_of_networks
+    with pytest.raises(ValueError, match="must have `center=0`"):
+        kg.models.CoGAN(**parts, penalty=kg.losses.GradientPenalty())
+    with pytest.raises(ValueError, match="`feature_matching` does not"):
+        kg.models.CoGAN(**parts, feature_matching="dense")
 
 
 def test_cogan_bad_input():
@@ -272,6 +292,10 @@ def test_semi_supervised_bad_input(digits):
         model.set_labelled(digits.images[:3], np.zeros(20, int))
     with pytest.raises(ValueError, match="labels"):
         model.set_labelled(digits.images[:20], np.full(20, 10))
+    with pytest.raises(ValueError, match="floating-point"):
+        model.set_labelled(np.zeros((20, 8, 8, 1), "uint8"), np.zeros(20, int))
+    with pytest.raises(ValueError, match="pixels in"):
+        model.set_labelled(255 * digits.images[:20], np.zeros(20, int))
     x = keras.Input((3,))
     unset = kg.models.SemiSupervisedGAN(
         constant([0.5, -1.0, 2.0]),
@@ -280,6 +304,8 @@ def test_semi_supervised_bad_input(digits):
     )
     with pytest.raises(ValueError, match="call `set_labelled"):
         unset.fit(np.zeros((4, 3), "float32"))
+    with pytest.raises(ValueError, match="call `set_labelled"):
+        unset.train_on_batch(np.zeros((4, 3), "float32"))
     with pytest.raises(ValueError, match="`loss` does not apply"):
         kg.models.SemiSupervisedGAN(
             constant([0.0]), x, num_labelled=2, loss="hinge"

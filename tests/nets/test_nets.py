@@ -84,7 +84,8 @@ def test_residual_blocks_start_as_the_identity():
     f = [host(model(tensor(x))) for x in (a, b, a + b)]
     np.testing.assert_allclose(f[0] + f[1], f[2], rtol=1e-4, atol=1e-5)
     generator = nets.residual_generator((8, 8, 1), 3, filters=(4,))
-    assert generator.output.shape == (None, 8, 8, 1)
+    images = host(generator(tensor(100 * np.ones((2, 3)))))
+    assert images.shape == (2, 8, 8, 1) and np.abs(images).max() <= 1
 
 
 @pytest.mark.parametrize("head", ["concat", "projection", "classifier"])
@@ -104,6 +105,9 @@ def test_conditional_networks(head):
     assert logits.shape == (3, 1) and len(np.unique(logits)) == 3
 
 
-def test_an_unknown_head():
+def test_bad_arguments():
+    for shape in ((7, 7, 1), (4, 4, 3)):
+        with pytest.raises(ValueError, match="DCGAN halves its images"):
+            nets.dcgan_generator(shape)
     with pytest.raises(ValueError, match="`head` must be"):
         nets.conditional_discriminator((8, 8, 1), 3, "tail")
