@@ -18,7 +18,8 @@ import keras_gen as kg
 from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
-EPOCHS = 1000
+# Epochs, and the learning rate that falls to zero over them.
+PHASES = ((1000, 3e-3), (300, 1e-3))
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", labels=False, binarize=True)
@@ -41,14 +42,11 @@ model = kg.models.VAE(
     likelihood="bernoulli",
     ema_decay=0.999,
 )
-rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * len(train))
-model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
-model.fit(
-    train,
-    epochs=EPOCHS,
-    callbacks=[kg.callbacks.Checkpoint("runs/vae_mnist", every=10)],
-    verbose=2,
-)
+for epochs, start in PHASES:
+    rate = keras.optimizers.schedules.CosineDecay(start, epochs * len(train))
+    model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
+    checkpoint = kg.callbacks.Checkpoint(f"runs/vae_mnist/{epochs}", every=10)
+    model.fit(train, epochs=epochs, callbacks=[checkpoint], verbose=2)
 model.save_to_preset(FOLDER)
 save_grid(FOLDER / "samples.png", model.generate(64, seed=0))
 nll = -model.log_likelihood(test[0][0], num_samples=5000)
