@@ -113,6 +113,18 @@ def test_clipped_weights():
     assert path[0] < 0.6 and np.isclose(path[-1], 0.6)
 
 
+def test_penalties_are_added():
+    """R1 and R2 of D(x) = x / 2: a quarter of each weight."""
+    penalties = [
+        kg.losses.GradientPenalty(weight, at=at, center=0.0)
+        for weight, at in ((1.0, "real"), (3.0, "fake"))
+    ]
+    model = kg.models.GAN(*dense_pair(), penalty=penalties)
+    x = keras.ops.ones((4, 1))
+    term = model.penalty_term(x, x, None, False)
+    np.testing.assert_allclose(host(term), 1.0, rtol=1e-6)
+
+
 def test_lazy_penalties_add_up_to_the_others():
     """Identity 18: with a constant gradient, i steps move as far."""
     ends = []

@@ -75,11 +75,9 @@ def test_conditions_compile_with_xla(digits):
     "name", ["vae", "gan", "gan_conv", "gan_stabilised", "gan_reference"]
 )
 def test_mixed_precision(name, policy, digits):
-    if (
-        BACKEND == "torch"
-        and policy == "mixed_float16"
-        and (name in ("gan_conv", "gan_stabilised"))
-    ):
+    if (name, policy) == ("gan_stabilised", "mixed_float16"):
+        pytest.skip("slow, and the bfloat16 one has the same casts")
+    if BACKEND == "torch" and (name, policy) == ("gan_conv", "mixed_float16"):
         pytest.skip("torch lacks it on CPU: second derivatives of float16 conv")
     keras.config.set_dtype_policy(policy)
     try:
