@@ -27,7 +27,8 @@ class EBGAN(AdversarialModel):
         discriminator: `keras.Model` from samples to copies and codes
             `(batch, dim)`.
         margin: Float above 0, the energy beyond which fakes are left alone;
-            for samples in [-1, 1], where a constant copy of MNIST has 0.27.
+            for scale, the mean image in place of each MNIST image in
+            [-1, 1] has an energy of 0.27.
         pull_away: Float lambda of at least 0.
         **kwargs: See `keras_gen.training.adversarial.AdversarialModel`; `loss`,
             `label_smoothing` and `feature_matching` do not apply.

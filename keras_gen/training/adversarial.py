@@ -70,7 +70,7 @@ class AdversarialModel(GenerativeModel):
 
     networks = ("discriminator", "generator")
     averaged_networks = ("generator",)
-    # Of the discriminator: outputs, and logits a sample, None for any.
+    # Of the discriminator: outputs, and logits a sample, None for any number.
     num_judgements, num_logits = 1, 1
     signed_logits = True  # whether 0 is between "generated" and "real"
 
@@ -360,14 +360,11 @@ class AdversarialModel(GenerativeModel):
 
         def loss_and_history():
             logs = _named(loss_fn(), name)
-            logs["loss"] = logs[f"{name}_loss"]
+            loss = logs[f"{name}_loss"]
             if self.historical_averaging:
-                logs["loss"] = logs[
-                    "loss"
-                ] + self.historical_averaging * self.histories[name](
-                    self._variables_of(name)
-                )
-            return logs
+                term = self.histories[name](self._variables_of(name))
+                loss = loss + self.historical_averaging * term
+            return {"loss": loss, **logs}
 
         logs = self.minimize(loss_and_history, name, norm=self.log_gradients)
         del logs["loss"]
