@@ -2,6 +2,7 @@
 
 from keras_gen import callbacks
 from keras_gen import data
+from keras_gen import diffusion
 from keras_gen import layers
 from keras_gen import losses
 from keras_gen import metrics
@@ -16,6 +17,7 @@ from keras_gen.metrics import evaluate
 __all__ = [
     "callbacks",
     "data",
+    "diffusion",
     "evaluate",
     "from_preset",
     "layers",

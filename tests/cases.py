@@ -236,6 +236,37 @@ def _semi_supervised_gan():
     return model
 
 
+def _unet(channels=1, **arguments):
+    return kg.nets.unet(
+        SHAPE,
+        filters=(4, 8),
+        blocks=1,
+        attention=(),
+        in_channels=channels,
+        **arguments,
+    )
+
+
+def _diffusion():
+    """Self-conditioning, a learned variance, labels and a condition at once."""
+    return _compiled(
+        kg.models.Diffusion(
+            _unet(3, num_classes=10, out_channels=2),
+            schedule=kg.diffusion.CosineSchedule(20),
+            weighting="min_snr",
+            self_conditioning=True,
+            learn_variance=True,
+            condition=kg.layers.LowResolution(2),
+            sampler="ddpm",
+            num_steps=None,
+        )
+    )
+
+
+def _transformer(**arguments):
+    return kg.nets.dit(SHAPE, dim=8, heads=2, blocks=1, **arguments)
+
+
 CASES = {
     "autoencoder": _autoencoder,
     "autoencoder_tied": _tied,
@@ -273,4 +304,11 @@ CASES = {
     "ebgan": _ebgan,
     "cogan": _cogan,
     "semi_supervised_gan": _semi_supervised_gan,
+    "ddpm": lambda: _compiled(
+        kg.models.DDPM(_transformer(num_classes=10), num_steps=4)
+    ),
+    "flow_matching": lambda: _compiled(
+        kg.models.FlowMatching(_transformer(), num_steps=4)
+    ),
+    "diffusion": _diffusion,
 }

@@ -88,6 +88,8 @@ def _check_evaluation(model, data):
 
 def generate(model, n, **options):
     """Draw samples, of the classes 0, 1, ... if the model has classes."""
+    if getattr(model, "has_condition", False):
+        options["condition"] = np.zeros((n, *model.data_shape), "float32")
     if model.num_classes is not None:
         options["labels"] = np.arange(n) % model.num_classes
     return model.generate(n, **options)
@@ -115,9 +117,7 @@ def _check_config(model):
     copy = type(model).from_config(config)
     assert json.loads(json.dumps(copy.get_config())) == config
     copy.set_weights(model.get_weights())
-    np.testing.assert_array_equal(
-        generate(copy, 3, seed=0), generate(model, 3, seed=0)
-    )
+    _assert_alike(copy, model)
 
 
 def _check_preset(model, folder):
@@ -127,8 +127,13 @@ def _check_preset(model, folder):
         "model.weights.h5",
     ]
     loaded = kg.from_preset(folder)
-    np.testing.assert_array_equal(
-        generate(loaded, 3, seed=0), generate(model, 3, seed=0)
+    _assert_alike(loaded, model)
+
+
+def _assert_alike(a, b):
+    """Equal weights draw equal samples, but for the rounding of many steps."""
+    np.testing.assert_allclose(
+        generate(a, 3, seed=0), generate(b, 3, seed=0), atol=1e-5
     )
 
 

@@ -5,12 +5,16 @@ from keras_gen.layers.code_distribution import CodeDistribution
 from keras_gen.layers.corruption import GaussianCorruption
 from keras_gen.layers.corruption import MaskingCorruption
 from keras_gen.layers.corruption import SaltAndPepper
+from keras_gen.layers.degradation import Grayscale
+from keras_gen.layers.degradation import LowResolution
 from keras_gen.layers.image_pool import ImagePool
 from keras_gen.layers.lookup_free import LookupFreeQuantizer
 from keras_gen.layers.masked_conv import GatedActivation
 from keras_gen.layers.masked_conv import MaskedConv2D
 from keras_gen.layers.minibatch import MinibatchDiscrimination
 from keras_gen.layers.minibatch import MinibatchStd
+from keras_gen.layers.noise_level import AdaptiveNormalization
+from keras_gen.layers.noise_level import NoiseLevelEmbedding
 from keras_gen.layers.normalization import ConditionalBatchNormalization
 from keras_gen.layers.normalization import LayerNormalization
 from keras_gen.layers.position import PositionEmbedding
@@ -26,6 +30,7 @@ from keras_gen.layers.weight_norm import WeightNormDense
 from keras_gen.layers.weight_norm import initialize_from_data
 
 __all__ = [
+    "AdaptiveNormalization",
     "CodeDistribution",
     "ConditionalBatchNormalization",
     "DiffAugment",
@@ -33,13 +38,16 @@ __all__ = [
     "FiniteScalarQuantizer",
     "GatedActivation",
     "GaussianCorruption",
+    "Grayscale",
     "ImagePool",
     "LayerNormalization",
     "LookupFreeQuantizer",
+    "LowResolution",
     "MaskedConv2D",
     "MaskingCorruption",
     "MinibatchDiscrimination",
     "MinibatchStd",
+    "NoiseLevelEmbedding",
     "PositionEmbedding",
     "ReferenceBatch",
     "ResidualQuantizer",

@@ -6,8 +6,11 @@ from keras_gen.models.beta_tc_vae import BetaTCVAE
 from keras_gen.models.cogan import CoGAN
 from keras_gen.models.conditional_gan import ConditionalGAN
 from keras_gen.models.conditional_vae import ConditionalVAE
+from keras_gen.models.ddpm import DDPM
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
+from keras_gen.models.diffusion import Diffusion
 from keras_gen.models.ebgan import EBGAN
+from keras_gen.models.flow_matching import FlowMatching
 from keras_gen.models.gan import GAN
 from keras_gen.models.info_vae import InfoVAE
 from keras_gen.models.iwae import IWAE
@@ -18,6 +21,7 @@ from keras_gen.models.vamp_vae import VampVAE
 from keras_gen.models.vqvae import VQVAE
 
 __all__ = [
+    "DDPM",
     "EBGAN",
     "GAN",
     "IWAE",
@@ -30,6 +34,8 @@ __all__ = [
     "ConditionalGAN",
     "ConditionalVAE",
     "DenoisingAutoencoder",
+    "Diffusion",
+    "FlowMatching",
     "InfoVAE",
     "SemiSupervisedGAN",
     "SparseAutoencoder",

@@ -12,6 +12,7 @@ from keras_gen.nets.dense import dense_discriminator
 from keras_gen.nets.dense import dense_encoder
 from keras_gen.nets.dense import dense_generator
 from keras_gen.nets.dense import label_prior
+from keras_gen.nets.dit import dit
 from keras_gen.nets.gan import conditional_discriminator
 from keras_gen.nets.gan import conditional_generator
 from keras_gen.nets.gan import dcgan_discriminator
@@ -19,6 +20,7 @@ from keras_gen.nets.gan import dcgan_generator
 from keras_gen.nets.gan import residual_discriminator
 from keras_gen.nets.gan import residual_generator
 from keras_gen.nets.pixel_cnn import pixel_cnn
+from keras_gen.nets.unet import unet
 
 __all__ = [
     "causal_transformer",
@@ -34,10 +36,12 @@ __all__ = [
     "dense_discriminator",
     "dense_encoder",
     "dense_generator",
+    "dit",
     "grid_decoder",
     "grid_encoder",
     "label_prior",
     "pixel_cnn",
     "residual_discriminator",
     "residual_generator",
+    "unet",
 ]

@@ -7,7 +7,9 @@ from keras_gen.layers.masked_conv import GatedActivation
 from keras_gen.layers.masked_conv import MaskedConv2D
 
 
-def pixel_cnn(grid_shape, num_codes, filters=64, blocks=5, num_classes=None):
+def pixel_cnn(
+    grid_shape, num_codes, filters=64, blocks=5, num_classes=None, dropout=0.0
+):
     """Build a gated PixelCNN.
 
     Two stacks run side by side, so that no pixel before is out of sight: the
@@ -22,6 +24,8 @@ def pixel_cnn(grid_shape, num_codes, filters=64, blocks=5, num_classes=None):
         blocks: Integer, gated blocks after the first.
         num_classes: Integer to take one-hot labels `(batch, num_classes)` as a
             second input, or None.
+        dropout: Float in [0, 1), share of the gated channels dropped in
+            training.
 
     Returns:
         `keras.Model` from int32 grids `(batch, height, width, 1)` to logits
@@ -43,7 +47,7 @@ def pixel_cnn(grid_shape, num_codes, filters=64, blocks=5, num_classes=None):
         if label is not None:
             shift = layers.Dense(2 * filters, use_bias=False)(label)
             x = layers.Add()([x, layers.Reshape((1, 1, 2 * filters))(shift)])
-        return GatedActivation()(x)
+        return layers.Dropout(dropout)(GatedActivation()(x))
 
     vertical = horizontal = x
     for i in range(blocks + 1):

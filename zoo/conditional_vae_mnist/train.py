@@ -19,7 +19,8 @@ import keras_gen as kg
 from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
-EPOCHS = 700
+# Epochs, and the learning rate that falls to zero over them.
+PHASES = ((700, 3e-3), (600, 2e-3))
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", binarize=True)
@@ -41,14 +42,12 @@ model = kg.models.ConditionalVAE(
     likelihood="bernoulli",
     ema_decay=0.999,
 )
-rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * len(train))
-model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
-model.fit(
-    train,
-    epochs=EPOCHS,
-    callbacks=[kg.callbacks.Checkpoint("runs/conditional_vae_mnist", every=10)],
-    verbose=2,
-)
+for epochs, start in PHASES:
+    rate = keras.optimizers.schedules.CosineDecay(start, epochs * len(train))
+    model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
+    folder = f"runs/conditional_vae_mnist/{epochs}"
+    checkpoint = kg.callbacks.Checkpoint(folder, every=10)
+    model.fit(train, epochs=epochs, callbacks=[checkpoint], verbose=2)
 model.save_to_preset(FOLDER)
 labels = [i // 8 for i in range(80)]  # a row for each class
 images = model.generate(80, labels=labels, seed=0)

@@ -19,7 +19,7 @@ from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
 SHAPE, NUM_CODES, DIM = (32, 32, 3), 512, 64
-EPOCHS, PRIOR_EPOCHS = 8, 12
+EPOCHS, PRIOR_EPOCHS = 8, 14
 
 
 def compile_and_fit(model, data, epochs, rate, folder):
@@ -53,10 +53,8 @@ rows = np.concatenate([x[:10], copies[:10], x[10:20], copies[10:20]])
 save_grid(FOLDER / "reconstructions.png", rows, columns=10)
 
 codes = np.concatenate([model.encode(batch) for batch, _ in train])
-prior = kg.models.Autoregressive(
-    kg.nets.pixel_cnn((8, 8), NUM_CODES, filters=64, blocks=3, num_classes=10),
-    ema_decay=0.999,
-)
+network = kg.nets.pixel_cnn((8, 8), NUM_CODES, num_classes=10, dropout=0.1)
+prior = kg.models.Autoregressive(network, ema_decay=0.999)
 data = kg.data.ImageDataset(codes, train.labels)
 compile_and_fit(prior, data, PRIOR_EPOCHS, 1e-3, "prior")
 nats = -prior.log_likelihood(model.encode(x), y).mean()

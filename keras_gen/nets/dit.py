@@ -1,0 +1,99 @@
+"""A diffusion transformer."""
+
+import keras
+from keras import layers
+from keras import ops
+
+from keras_gen.layers.noise_level import AdaptiveNormalization
+from keras_gen.layers.noise_level import NoiseLevelEmbedding
+from keras_gen.layers.position import PositionEmbedding
+
+
+def dit(
+    image_shape,
+    patch=2,
+    dim=128,
+    heads=4,
+    blocks=6,
+    num_classes=None,
+    in_channels=None,
+    out_channels=None,
+):
+    """Build a transformer over the patches of an image.
+
+    Each block is
+
+        x <- x + g(e) Attention(norm(x; e)),    x <- x + g'(e) MLP(norm(x; e))
+
+    where the embedding e of noise level and class scales and shifts what is
+    normalised, see `keras_gen.layers.AdaptiveNormalization`, and the gates g
+    start at zero.
+
+    Args:
+        image_shape: Tuple (height, width, channels).
+        patch: Integer, the side of a patch, a divisor of height and width.
+        dim: Integer, the width, a multiple of `heads`.
+        heads: Integer, attention heads.
+        blocks: Integer.
+        num_classes: See `keras_gen.nets.unet`.
+        in_channels: See `keras_gen.nets.unet`.
+        out_channels: See `keras_gen.nets.unet`.
+
+    Returns:
+        `keras.Model` like that of `keras_gen.nets.unet`.
+
+    Raises:
+        ValueError: If the patches do not fit, or `dim` is not a multiple of
+            `heads`.
+
+    Reference:
+        Peebles and Xie, Scalable Diffusion Models with Transformers, 2022,
+        arXiv:2212.09748.
+    """
+    height, width, channels = image_shape
+    if height % patch or width % patch:
+        raise ValueError(
+            "`patch` must divide height and width. Received: "
+            f"patch={patch}, image_shape={tuple(image_shape)}"
+        )
+    if dim % heads:
+        raise ValueError(
+            "`dim` must be a multiple of `heads`. Received: "
+            f"dim={dim}, heads={heads}"
+        )
+    image = keras.Input((height, width, in_channels or channels))
+    out_channels = out_channels or channels
+    inputs = [image, keras.Input((1,))]
+    embedding = layers.Dense(dim)(NoiseLevelEmbedding(dim)(inputs[1]))
+    if num_classes is not None:
+        inputs.append(keras.Input((num_classes,)))
+        label = layers.Dense(dim, use_bias=False)(inputs[2])
+        embedding = layers.Add()([embedding, label])
+    embedding = layers.Activation("silu")(
+        layers.Dense(dim)(layers.Activation("silu")(embedding))
+    )
+
+    def gated(x, y):
+        gate = layers.Dense(dim, kernel_initializer="zeros")(embedding)
+        gate = layers.Reshape((1, dim))(gate)
+        return layers.Add()([x, layers.Multiply()([gate, y])])
+
+    rows, columns = height // patch, width // patch
+    x = layers.Conv2D(dim, patch, strides=patch)(image)
+    x = PositionEmbedding()(layers.Reshape((rows * columns, dim))(x))
+    for _ in range(blocks):
+        y = AdaptiveNormalization()([x, embedding])
+        y = layers.MultiHeadAttention(heads, dim // heads, use_bias=False)(y, y)
+        x = gated(x, y)
+        y = AdaptiveNormalization()([x, embedding])
+        y = layers.Dense(4 * dim, activation="gelu")(y)
+        x = gated(x, layers.Dense(dim)(y))
+    x = AdaptiveNormalization()([x, embedding])
+    x = layers.Dense(
+        patch * patch * out_channels,
+        kernel_initializer="zeros",
+        dtype="float32",
+    )(x)
+    x = layers.Reshape((rows, columns, patch, patch, out_channels))(x)
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return keras.Model(inputs, layers.Reshape((height, width, out_channels))(x))

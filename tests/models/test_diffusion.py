@@ -1,0 +1,486 @@
+"""Diffusion models against distributions whose denoiser is known."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+import keras_gen as kg
+from keras_gen.diffusion import integrate
+from keras_gen.diffusion import samplers
+from keras_gen.training.variational import VariationalBound
+from keras_gen.training.variational import log_discretized_normal
+from tests.conftest import host
+from tests.conftest import tensor
+from tests.diffusion.exact import Mixture
+from tests.diffusion.exact import MixtureLayer
+from tests.diffusion.exact import network
+from tests.diffusion.exact import two_normals
+
+D = kg.diffusion
+
+
+def exact_model(mixture=None, labels=False, **arguments):
+    """Return a model whose network is the exact denoiser."""
+    arguments = {"schedule": "cosine", "prediction": "data", **arguments}
+    noise = arguments["prediction"] == "noise"
+    return kg.models.Diffusion(
+        network(mixture or two_normals(), labels, noise),
+        ema_decay=None,
+        **arguments,
+    )
+
+
+def streams_of(n, seed, shape):
+    """Return starting noise and what follows it, as `generate` draws them."""
+    streams = [np.random.default_rng([seed, i]) for i in range(n)]
+    start = np.stack([s.standard_normal(shape) for s in streams])
+    return start, lambda: np.stack([s.standard_normal(shape) for s in streams])
+
+
+@pytest.mark.parametrize("schedule", ["linear", "rectified_flow", "karras"])
+@pytest.mark.parametrize("name", samplers.SAMPLERS)
+def test_the_compiled_loop_is_the_plan(name, schedule):
+    """On every combination, the numbers of `integrate` in float64."""
+    model = exact_model(schedule=schedule)
+    if (name, schedule) == ("heun", "rectified_flow"):
+        with pytest.raises(ValueError, match="flow_heun"):
+            model.generate(2, sampler=name, num_steps=5, seed=0)
+        return
+    alphas, sigmas = model.path(12)
+    plan = samplers.SAMPLERS[name](alphas, sigmas)
+    start, more = streams_of(4, 3, (2,))
+    noise = [more() for _ in range(len(plan))]
+    x = start * np.hypot(alphas[0], sigmas[0])
+    expected = integrate(two_normals().denoise, x, plan, noise)
+    samples = model.generate(4, seed=3, sampler=name, num_steps=12)
+    np.testing.assert_allclose(samples, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("prediction", ["noise", "data"])
+def test_the_same_estimates_in_other_words(prediction):
+    a = exact_model().generate(4, seed=0, num_steps=9)
+    b = exact_model(prediction=prediction).generate(4, seed=0, num_steps=9)
+    np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+def test_samples_do_not_depend_on_how_they_are_computed():
+    """120 steps with noise go through the loop in several calls."""
+    model = exact_model()
+    options = {"seed": 5, "sampler": "ddpm", "num_steps": 120}
+    a = model.generate(7, **options)
+    np.testing.assert_allclose(
+        a, model.generate(7, batch_size=3, **options), atol=1e-5
+    )
+    np.testing.assert_allclose(a[:2], model.generate(2, **options), atol=1e-5)
+    calls = []
+    b = model.generate(
+        7, on_step=lambda i, n, x, data: calls.append((i, n)), **options
+    )
+    np.testing.assert_allclose(a, b, atol=1e-5)
+    assert calls == [(i, 120) for i in range(120)]
+    frames = model.denoising_trajectory(7, 4, **options)
+    assert frames.shape == (7, 4, 2)
+    np.testing.assert_allclose(frames[:, -1], np.clip(a, -1, 1), atol=1e-5)
+
+
+def test_another_schedule_through_the_signal_to_noise_ratio():
+    """The network knows levels, not times: both find the same points."""
+    model = exact_model()
+    a = model.generate(50, seed=0, sampler="heun", num_steps=300)
+    b = model.generate(
+        50, seed=0, sampler="heun", num_steps=100, schedule="karras"
+    )
+    assert np.median(np.abs(a - b)) < 0.02
+
+
+def test_guidance_of_0_and_1_are_the_two_models():
+    model = exact_model(labels=True)
+    options = {"seed": 0, "num_steps": 10}
+    free = exact_model().generate(6, **options)
+    np.testing.assert_allclose(
+        model.generate(6, guidance_scale=0.0, **options), free, atol=1e-5
+    )
+    for label in (0, 1):
+        one = Mixture(two_normals().means[label : label + 1], 0.25)
+        np.testing.assert_allclose(
+            model.generate(6, labels=label, **options),
+            exact_model(one).generate(6, **options),
+            atol=1e-5,
+        )
+
+
+def test_guidance_is_affine_and_has_an_interval():
+    model = exact_model(labels=True)
+    # One step: what comes out is the estimate itself.
+    step = functools.partial(
+        model.generate, 6, labels=1, seed=0, num_steps=1, sampler="ddim"
+    )
+    without, with_label = step(guidance_scale=0.0), step(guidance_scale=1.0)
+    np.testing.assert_allclose(
+        step(guidance_scale=3.0),
+        without + 3.0 * (with_label - without),
+        atol=1e-4,
+    )
+    alphas, sigmas = model.path(1)
+    level = sigmas[0] / alphas[0]
+    outside = step(guidance_scale=3.0, guidance_interval=(level, 2 * level))
+    np.testing.assert_allclose(outside, with_label, atol=1e-5)
+    inside = step(guidance_scale=3.0, guidance_interval=(0.0, level))
+    np.testing.assert_allclose(inside, step(guidance_scale=3.0), atol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_the_loss_of_the_exact_denoiser(schedule):
+    """Of normal data it is alpha^2 s^2 / (alpha^2 s^2 + sigma^2)."""
+    s = 0.5
+    model = kg.models.DDPM(
+        network(Mixture([[0.2, -0.1]], s), noise=True), schedule, ema_decay=None
+    )
+    rng = np.random.default_rng(0)
+    x = tensor([0.2, -0.1] + s * rng.normal(size=(40_000, 2)))
+    a, b = model.schedule.alphas[1:], model.schedule.sigmas[1:]
+    expected = np.mean((a * s) ** 2 / ((a * s) ** 2 + b**2))
+    loss = float(host(model.objective(x, None, training=True)["loss"]))
+    assert loss == pytest.approx(expected, rel=0.02)
+
+
+def test_the_loss_of_flow_matching():
+    """E |noise - x_0 - u|^2 = E var(x_0 | x_t) / t^2 for the exact u."""
+    s = 0.5
+    mixture = Mixture([[0.2, -0.1]], s)
+    inputs = [keras.Input((2,)), keras.Input((1,))]
+    data = MixtureLayer(mixture)(inputs)
+    noise = MixtureLayer(mixture, noise=True)(inputs)
+    model = kg.models.FlowMatching(
+        keras.Model(inputs, keras.layers.Subtract()([noise, data])),
+        ema_decay=None,
+    )
+    x = np.random.default_rng(0).normal(size=(40_000, 2)) * s + [0.2, -0.1]
+    t = (np.arange(2000) + 0.5) / 2000
+    expected = np.mean(s**2 / ((1 - t) ** 2 * s**2 + t**2))
+    loss = model.objective(tensor(x), None, training=True)["loss"]
+    assert float(host(loss)) == pytest.approx(expected, rel=0.02)
+
+
+def test_weighting_decides_the_loss_and_not_the_prediction():
+    """The exact denoiser costs the same, whatever its network returns."""
+    x = tensor(np.random.default_rng(0).normal(size=(20_000, 2)) * 0.5)
+    losses = [
+        float(
+            host(
+                exact_model(
+                    Mixture([[0.0, 0.0]], 0.5),
+                    prediction=prediction,
+                    weighting="min_snr",
+                ).objective(x, None, training=True)["loss"]
+            )
+        )
+        for prediction in ("noise", "data")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+def test_labels_are_hidden_one_by_one():
+    model = exact_model(labels=True, label_dropout=0.3)
+    y = host(model.training_labels(np.arange(4000) % 2, training=True))
+    hidden = (y.sum(axis=1) == 0).mean()
+    assert hidden == pytest.approx(0.3, abs=0.03)
+    assert (
+        y[y.sum(axis=1) == 1].argmax(1) == (np.arange(4000) % 2)[y.sum(1) == 1]
+    ).all()
+    kept = host(model.training_labels(np.arange(10) % 2, training=False))
+    assert (kept.sum(axis=1) == 1).all()
+
+
+# Likelihood.
+
+
+@pytest.mark.parametrize("variance", ["small", "large"])
+def test_the_terms_of_the_bound_have_closed_forms(variance):
+    """For normal data and the exact denoiser, E (x_0 - D)^2 is known."""
+    s, steps = 0.5, 8
+    schedule = D.CosineSchedule(steps)
+    model = exact_model(Mixture([[0.0, 0.0]], s), schedule=schedule)
+    x = np.random.default_rng(0).normal(size=(6000, 2)) * s
+    terms = model.variational_bound(x.astype("float32"), variance=variance)
+    a, b = schedule.alphas, schedule.sigmas
+    diffusion = 0.0
+    for t in range(2, steps + 1):
+        large = b[t] ** 2 - (a[t] / a[t - 1]) ** 2 * b[t - 1] ** 2
+        small = large * b[t - 1] ** 2 / b[t] ** 2
+        error = s**2 * b[t] ** 2 / ((a[t] * s) ** 2 + b[t] ** 2)
+        error *= (a[t - 1] * large / b[t] ** 2) ** 2
+        chosen = small if variance == "small" else large
+        kl = np.log(chosen / small) + (small + error) / chosen - 1
+        diffusion += 2 * 0.5 * kl
+    assert terms["diffusion"].mean() == pytest.approx(diffusion, rel=0.03)
+    prior = 0.5 * (a[-1] ** 2 * x**2 + b[-1] ** 2 - 1 - np.log(b[-1] ** 2))
+    np.testing.assert_allclose(terms["prior"], prior.sum(1), atol=1e-6)
+    parts = ("prior", "diffusion", "reconstruction")
+    total = sum(terms[part] for part in parts)
+    np.testing.assert_allclose(terms["total"], total)
+    np.testing.assert_allclose(terms["bits_per_dim"], total / 2 / np.log(2))
+    some = model.variational_bound(
+        x.astype("float32"), variance=variance, terms=3
+    )
+    assert some["diffusion"].mean() == pytest.approx(diffusion, rel=0.1)
+
+
+def test_the_first_term_is_a_probability_of_pixels():
+    levels = np.arange(256) / 127.5 - 1
+    log_p = host(
+        log_discretized_normal(
+            tensor(levels), tensor(np.full(256, 0.31)), tensor([-6.0])
+        )
+    )
+    p = np.exp(log_p.astype("float64"))
+    assert p.sum() == pytest.approx(1.0, abs=1e-4)
+    sd = np.exp(-3.0)
+    i = 170
+    expected = ndtr((levels[i] - 0.31 + 1 / 255) / sd) - ndtr(
+        (levels[i] - 0.31 - 1 / 255) / sd
+    )
+    assert p[i] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_learned_variance_lies_between_its_bounds():
+    """v = 0 and 1 are the two fixed variances, but for t = 1."""
+    schedule = D.CosineSchedule(6)
+    rng = np.random.default_rng(0)
+    x, x_t, data = (tensor(a) for a in rng.normal(size=(3, 5, 2)))
+    steps = keras.ops.convert_to_tensor(np.array([2, 3, 4, 5, 6], "int32"))
+    learned = VariationalBound(schedule, "learned")
+    for v, variance in ((0.0, "small"), (1.0, "large")):
+        np.testing.assert_allclose(
+            host(learned(x, x_t, data, steps, tensor(np.full((5, 2), v)))),
+            host(VariationalBound(schedule, variance)(x, x_t, data, steps)),
+            rtol=1e-4,
+        )
+
+
+def test_the_variance_is_learned_without_moving_the_mean():
+    """A network of two numbers, mean and v; only the bound asks for v."""
+    image, level = keras.Input((2, 2, 1)), keras.Input((1,))
+    both = keras.layers.Conv2D(2, 1)(image)
+    model = kg.models.Diffusion(
+        keras.Model([image, level], both),
+        schedule=D.CosineSchedule(10),
+        learn_variance=True,
+        sampler="ddpm",
+        num_steps=None,
+        ema_decay=None,
+    )
+    plain = kg.models.Diffusion(
+        keras.Model([image, level], keras.layers.Conv2D(1, 1)(image)),
+        schedule=D.CosineSchedule(10),
+        ema_decay=None,
+    )
+    kernel, bias = (host(v) for v in model.network.weights)
+    plain.network.set_weights([kernel[..., :1], bias[:1]])
+    x = np.random.default_rng(0).uniform(-1, 1, (8, 2, 2, 1)).astype("float32")
+    for m in (model, plain):
+        m.seed_generator.state.assign([0, 0])
+        m.compile(keras.optimizers.SGD(0.1))
+        m.fit(x, batch_size=8, epochs=1, verbose=0)
+    moved, other = (
+        host(model.network.weights[0]),
+        host(plain.network.weights[0]),
+    )
+    np.testing.assert_allclose(moved[..., :1], other, atol=1e-6)
+    assert np.abs(moved[..., 1] - kernel[..., 1]).max() > 1e-6
+    assert model.generate(2, seed=0).shape == (2, 2, 2, 1)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "rectified_flow"])
+def test_the_flow_knows_the_density(schedule):
+    mixture = two_normals()
+    model = exact_model(schedule=schedule)
+    x = np.array([[0.5, 0.4], [-0.6, 0.3], [0.0, 0.2], [0.9, 0.9]], "float32")
+    log_p = model.flow_log_likelihood(x.repeat(32, axis=0), num_steps=60)
+    np.testing.assert_allclose(
+        log_p.reshape(4, 32).mean(1), mixture.log_density(x), atol=0.12
+    )
+
+
+# Editing.
+
+
+def test_inpainting_at_its_ends():
+    model = exact_model()
+    x = two_normals().means[[0, 1, 1]].astype("float32")
+    everything = np.ones(2, bool)
+    np.testing.assert_allclose(
+        model.inpaint(x, everything, steps=9, seed=0), x, atol=1e-6
+    )
+    plain = model.generate(3, seed=0, sampler="ddpm", num_steps=9)
+    nothing = model.inpaint(x, ~everything, steps=9, resamples=1, seed=0)
+    np.testing.assert_allclose(nothing, plain, atol=1e-5)
+
+
+def test_inpainting_draws_from_the_conditional_distribution():
+    """The second coordinate of two narrow components given the first."""
+    model = exact_model(Mixture([[-0.7, 0.1], [0.5, 0.8]], 0.05))
+    x = np.repeat(np.array([[-0.7, 9.0], [0.5, 9.0]], "float32"), 40, axis=0)
+    known = np.array([True, False])
+    done = model.inpaint(x, known, steps=60, resamples=4, seed=0)
+    assert np.array_equal(done[:, 0], x[:, 0])
+    np.testing.assert_allclose(done[:40, 1].mean(), 0.1, atol=0.05)
+    np.testing.assert_allclose(done[40:, 1].mean(), 0.8, atol=0.05)
+
+
+def test_editing_at_its_ends():
+    model = exact_model()
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 2)).astype("float32")
+    assert np.array_equal(model.edit(x, strength=0.0), x)
+    # Little noise changes little; nothing is left of x at full strength.
+    near = model.edit(x, strength=0.05, seed=0)
+    assert np.abs(near - x).max() < 0.4
+    far = model.edit(x, strength=1.0, seed=0)
+    np.testing.assert_allclose(
+        far, model.edit(-x, strength=1.0, seed=0), atol=0.02
+    )
+
+
+def test_inversion_leads_back():
+    model = exact_model()
+    x = two_normals().means.astype("float32") + 0.1
+    noise = model.invert(x, num_steps=500)
+    model.num_steps = 500
+    np.testing.assert_allclose(model.from_noise(noise), x, atol=0.02)
+    between = model.interpolate(x[:1], x[1:], steps=5, num_steps=300)
+    assert between.shape == (1, 5, 2)
+    np.testing.assert_allclose(between[0, [0, -1]], x, atol=0.02)
+
+
+# Conditions.
+
+
+def test_low_resolution_and_grayscale():
+    x = np.arange(16, dtype="float32").reshape(1, 4, 4, 1) / 16
+    low = host(kg.layers.LowResolution(2)(tensor(x)))
+    assert low.shape == x.shape
+    np.testing.assert_allclose(low[0, :2, :2, 0], x[0, :2, :2].mean())
+    np.testing.assert_allclose(low[0, 2:, :2, 0], x[0, 2:, :2].mean())
+    colour = np.random.default_rng(0).uniform(-1, 1, (1, 2, 2, 3))
+    grey = host(kg.layers.Grayscale()(tensor(colour)))
+    np.testing.assert_allclose(
+        grey[..., 0], colour @ [0.299, 0.587, 0.114], atol=1e-6
+    )
+
+
+# Bad input.
+
+
+def image_network(channels=1, outputs=1, labels=None):
+    inputs = [keras.Input((4, 4, channels)), keras.Input((1,))]
+    if labels:
+        inputs.append(keras.Input((labels,)))
+    return keras.Model(
+        inputs, keras.layers.Conv2D(outputs, 3, padding="same")(inputs[0])
+    )
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (
+            lambda: kg.models.DDPM(
+                image_network(), D.LinearSchedule(zero_terminal_snr=True)
+            ),
+            "velocity",
+        ),
+        (
+            lambda: kg.models.DDPM(image_network(), "rectified_flow"),
+            "alpha 0",
+        ),
+        (lambda: kg.models.DDPM(image_network(2)), "channels"),
+        (lambda: kg.models.DDPM(image_network(1, 2)), "channels"),
+        (
+            lambda: kg.models.Diffusion(
+                image_network(), self_conditioning=True
+            ),
+            "self_conditioning",
+        ),
+        (
+            lambda: kg.models.Diffusion(
+                image_network(), condition=kg.layers.LowResolution(2)
+            ),
+            "condition",
+        ),
+        (
+            lambda: kg.models.Diffusion(
+                image_network(1, 2), "rectified_flow", learn_variance=True
+            ),
+            "discrete schedule",
+        ),
+        (
+            lambda: kg.models.DDPM(image_network(), label_dropout=1.0),
+            "label_dropout",
+        ),
+        (lambda: kg.models.DDPM(image_network(), sampler="plms"), "dpmpp_2m"),
+        (lambda: kg.models.DDPM(keras.Sequential()), "keras.Input"),
+        (lambda: kg.nets.unet((30, 30, 1)), "multiples of 4"),
+        (lambda: kg.nets.dit((28, 28, 1), patch=3), "divide"),
+        (lambda: kg.layers.LowResolution(3)(np.zeros((1, 4, 4, 1))), "divide"),
+    ],
+)
+def test_bad_models(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda m: m.generate(2, sampler="plms"), "dpmpp_2m"),
+        (lambda m: m.generate(2, num_steps=1001), "at most 1000"),
+        (lambda m: m.generate(2, labels=1), "not conditional"),
+        (lambda m: m.generate(2, guidance_scale=2.0), "nothing to guide"),
+        (lambda m: m.generate(0), "num_samples"),
+        (lambda m: m.generate(2, schedule="rectified_flow"), "alpha 0"),
+        (
+            lambda m: m.generate(
+                2, sampler=functools.partial(D.ddpm, variance="learned")
+            ),
+            "learn_variance",
+        ),
+        (
+            lambda m: m.generate(2, condition=np.zeros((2, 4, 4, 1))),
+            "condition",
+        ),
+        (
+            lambda m: m.inpaint(np.zeros((2, 4, 4, 1)), np.ones((3, 3), bool)),
+            "broadcast",
+        ),
+        (
+            lambda m: m.inpaint(np.zeros((2, 4, 4, 1)), np.ones((4, 4, 1))),
+            "bool",
+        ),
+        (lambda m: m.edit(np.zeros((2, 4, 4, 1)), strength=1.5), "strength"),
+        (lambda m: m.edit(np.zeros((2, 5, 5, 1))), "shape"),
+        (
+            lambda m: m.variational_bound(
+                np.zeros((2, 4, 4, 1)), variance="learned"
+            ),
+            "variance",
+        ),
+    ],
+)
+def test_bad_calls(call, message):
+    model = kg.models.DDPM(image_network(), ema_decay=None)
+    with pytest.raises(ValueError, match=message):
+        call(model)
+
+
+def test_labels_are_needed_to_train_and_to_draw():
+    model = kg.models.DDPM(image_network(labels=3), ema_decay=None)
+    model.compile("adam")
+    with pytest.raises(ValueError, match="labels"):
+        model.fit(np.zeros((4, 4, 4, 1), "float32"), verbose=0)
+    with pytest.raises(ValueError, match="conditional"):
+        model.generate(2, num_steps=2)
+    with pytest.raises(ValueError, match=r"\[0, 3\)"):
+        model.generate(2, labels=3, num_steps=2)
