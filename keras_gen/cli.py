@@ -11,6 +11,7 @@ import numpy as np
 
 import keras_gen as kg
 from keras_gen.callbacks.stop_on_nan import not_finite
+from keras_gen.diffusion.samplers import SAMPLERS
 from keras_gen.files import make_folder
 from keras_gen.metrics.measures import MEASURES
 from keras_gen.pictures import save_curves
@@ -25,6 +26,8 @@ examples:
   keras-gen evaluate runs/vae --dataset digits --out runs/vae/report
   keras-gen train gan --dataset mnist --epochs 20 --out runs/gan
   keras-gen train vae --dataset path/to/pictures --image-size 64 --out runs/mine
+  keras-gen train ddpm --dataset mnist --out runs/ddpm
+  keras-gen generate runs/ddpm --sampler dpmpp_2m --steps 20 --guidance 2
   keras-gen train vqvae --dataset mnist --out runs/vq
   keras-gen train autoregressive --codes runs/vq --dataset mnist --out runs/p
 
@@ -125,6 +128,21 @@ def _parser():
         "--label",
         type=int,
         help="class to draw, for conditional models (default: all in turn)",
+    )
+    generate.add_argument(
+        "--sampler",
+        choices=SAMPLERS,
+        metavar="NAME",
+        help=f"of a diffusion model: {', '.join(SAMPLERS)}",
+    )
+    generate.add_argument(
+        "--steps", type=int, help="of a diffusion model: steps to take"
+    )
+    generate.add_argument(
+        "--guidance",
+        type=float,
+        help="of a conditional diffusion model: 0 ignores labels, 1 is the "
+        "model as trained, more exaggerates them",
     )
     generate.set_defaults(run=_generate)
 
@@ -255,6 +273,10 @@ def _draws(model):
     return not isinstance(model, kg.models.VQVAE) or model.prior is not None
 
 
+def _denoises(model):
+    return hasattr(model, "denoising_trajectory")
+
+
 def _labels(model, n, label=None):
     """Return the option `labels`, all classes in turn, where needed."""
     if model.num_classes is None and label is None:
@@ -266,12 +288,15 @@ def _labels(model, n, label=None):
 
 def _image_grid(model, data, folder):
     examples = tuple(part[:50] for part in data[0])
+    options = _labels(model, 64)
+    if _denoises(model):  # what is quick enough to look at every epoch
+        options |= {"sampler": "dpmpp_2m", "num_steps": 20, "trajectories": 6}
     return kg.callbacks.ImageGrid(
         folder,
         num_images=64 if _draws(model) else 0,
         reconstruct=examples,
         gif=True,
-        **_labels(model, 64),
+        **options,
     )
 
 
@@ -361,8 +386,19 @@ def _load(args):
 
 def _generate(args):
     model = _model(args.path)
-    labels = _labels(model, args.n, args.label)
-    images = model.generate(args.n, **labels, seed=args.seed)
+    options = _labels(model, args.n, args.label)
+    given = {
+        "sampler": args.sampler,
+        "num_steps": args.steps,
+        "guidance_scale": args.guidance,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not _denoises(model):
+        raise ValueError(
+            "--sampler, --steps and --guidance are for diffusion models. "
+            f"Received: a {type(model).__name__}"
+        )
+    images = model.generate(args.n, **options, **given, seed=args.seed)
     out = Path(args.out)
     make_folder(out.parent)
     save_grid(out, images)

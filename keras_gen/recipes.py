@@ -188,6 +188,35 @@ def _ebgan(shape, num_classes, num_images):
     return model
 
 
+def _unet(shape, num_classes):
+    """Return a U-Net with two levels, or three where three fit."""
+    small = min(shape[:2]) < 16
+    return nets.unet(
+        shape,
+        filters=(32, 64) if small else (32, 64, 64),
+        attention=(4,) if small else (8, 7),
+        num_classes=num_classes,
+    )
+
+
+def _denoising(model, shape, num_classes):
+    model = model(_unet(shape, num_classes), ema_decay=0.995)
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
+def _ddpm(shape, num_classes, num_images):
+    return _denoising(models.DDPM, shape, num_classes)
+
+
+def _flow_matching(shape, num_classes, num_images):
+    return _denoising(models.FlowMatching, shape, num_classes)
+
+
+def _diffusion(shape, num_classes, num_images):
+    return _denoising(models.Diffusion, shape, num_classes)
+
+
 RECIPES = {
     "autoencoder": _autoencoder,
     "denoising_autoencoder": _denoising_autoencoder,
@@ -203,4 +232,7 @@ RECIPES = {
     "gan": _gan,
     "conditional_gan": _conditional_gan,
     "ebgan": _ebgan,
+    "ddpm": _ddpm,
+    "flow_matching": _flow_matching,
+    "diffusion": _diffusion,
 }

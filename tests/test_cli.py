@@ -190,3 +190,39 @@ def test_conditional_model_without_labels(tmp_path, capsys):
     train = ["train", "conditional_vae", "--dataset", str(folder)]
     assert main([*train, "--out", str(tmp_path / "run")]) == 2
     assert "needs a data set with labels" in capsys.readouterr().err
+
+
+def test_diffusion_models_take_a_sampler(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(RECIPES, "ddpm", lambda *_: CASES["ddpm"]())
+    out = str(tmp_path / "run")
+    train = ["train", "ddpm", "--batch-size", "512", "--epochs", "1"]
+    assert main([*train, "--out", out]) == 0
+    assert (tmp_path / "run" / "samples" / "trajectories-0001.png").exists()
+    picture = tmp_path / "grid.png"
+    generate = [
+        "generate",
+        out,
+        "-n",
+        "4",
+        "--seed",
+        "0",
+        "--out",
+        str(picture),
+    ]
+    options = ["--sampler", "ddim", "--steps", "3", "--guidance", "2"]
+    assert main([*generate, *options]) == 0
+    model = kg.from_preset(tmp_path / "run" / "model")
+    expected = model.generate(
+        4,
+        labels=range(4),
+        seed=0,
+        sampler="ddim",
+        num_steps=3,
+        guidance_scale=2.0,
+    )
+    shown = kg.pictures.to_grid(expected).astype(int)
+    assert np.abs(np.asarray(Image.open(picture)) - shown).max() <= 1
+    CASES["vae"]().save_to_preset(tmp_path / "vae")
+    capsys.readouterr()
+    assert main(["generate", str(tmp_path / "vae"), "--steps", "3"]) == 2
+    assert "are for diffusion models" in capsys.readouterr().err

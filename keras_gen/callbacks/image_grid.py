@@ -24,6 +24,9 @@ class ImageGrid(keras.callbacks.Callback):
             or tuple of it and labels, or None. If given, and the model has
             `reconstruct`, the pictures `reconstructions-0001.png` show them in
             the odd rows, and what the model makes of them below.
+        trajectories: Integer: of so many samples of a model that removes noise
+            the pictures `trajectories-0001.png` show, a row each, what it took
+            the data for on the way.
         gif: Bool, whether to join the grids into `samples.gif` when training
             ends.
         use_ema: Bool, whether to draw with averaged weights; None for "if the
@@ -41,6 +44,7 @@ class ImageGrid(keras.callbacks.Callback):
         every=1,
         seed=0,
         reconstruct=None,
+        trajectories=0,
         gif=False,
         use_ema=None,
         **generate_arguments,
@@ -51,6 +55,7 @@ class ImageGrid(keras.callbacks.Callback):
         self.every = every
         self.seed = seed
         self.reconstruct = reconstruct
+        self.trajectories = trajectories
         self.gif = gif
         self.arguments = {"use_ema": use_ema, **generate_arguments}
 
@@ -65,6 +70,8 @@ class ImageGrid(keras.callbacks.Callback):
                 self.num_images, seed=self.seed, **self.arguments
             )
             save_grid(self.folder / f"samples-{epoch + 1:04d}.png", images)
+        if self.trajectories and hasattr(self.model, "denoising_trajectory"):
+            self._save_trajectories(epoch)
         if self.reconstruct is not None and hasattr(self.model, "reconstruct"):
             originals, options = self.reconstruct, {}
             if isinstance(originals, tuple):
@@ -84,6 +91,18 @@ class ImageGrid(keras.callbacks.Callback):
                 np.concatenate(rows),
                 columns,
             )
+
+    def _save_trajectories(self, epoch):
+        n, arguments = self.trajectories, dict(self.arguments)
+        for name in ("labels", "condition"):  # one for each image of the grid
+            if np.ndim(arguments.get(name)):
+                arguments[name] = np.asarray(arguments[name])[:n]
+        frames = self.model.denoising_trajectory(n, seed=self.seed, **arguments)
+        save_grid(
+            self.folder / f"trajectories-{epoch + 1:04d}.png",
+            frames.reshape(-1, *frames.shape[2:]),
+            columns=frames.shape[1],
+        )
 
     def on_train_end(self, logs=None):
         frames = sorted(self.folder.glob("samples-*.png"))

@@ -28,7 +28,7 @@ class NoiseLevelEmbedding(keras.layers.Layer):
         self.frequencies = np.geomspace(0.1, 30.0, dim // 2).astype("float32")
 
     def call(self, level):
-        angles = level * self.frequencies
+        angles = level * ops.convert_to_tensor(self.frequencies)
         return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
 
     def get_config(self):

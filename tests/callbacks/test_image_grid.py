@@ -85,3 +85,21 @@ def test_tensorboard_of_keras_works(digits, tmp_path):
         callbacks=[keras.callbacks.TensorBoard(tmp_path)],
     )
     assert list(tmp_path.rglob("events*"))
+
+
+def test_trajectories_end_in_the_samples(digits, tmp_path):
+    model = CASES["ddpm"]()
+    labels = np.arange(6) % 10
+    grid = kg.callbacks.ImageGrid(
+        tmp_path, num_images=6, trajectories=2, labels=labels, num_steps=5
+    )
+    model.fit(digits, verbose=0, callbacks=[grid])
+    samples = model.generate(2, labels=labels[:2], seed=0, num_steps=5)
+    frames = model.denoising_trajectory(
+        2, labels=labels[:2], seed=0, num_steps=5
+    )
+    np.testing.assert_allclose(frames[:, -1], samples, atol=1e-5)
+    with Image.open(tmp_path / "trajectories-0001.png") as picture:
+        shown = to_grid(frames.reshape(-1, *frames.shape[2:]), columns=8)
+        difference = np.asarray(picture).astype(int) - shown
+        assert np.abs(difference).max() <= 1

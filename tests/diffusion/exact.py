@@ -66,9 +66,8 @@ class MixtureLayer(keras.layers.Layer):
         v = ops.expand_dims(alpha**2 * m.std**2 + sigma**2, 1)
         means = ops.convert_to_tensor(m.means.astype("float32"))
         offset = ops.expand_dims(x, 1) - ops.expand_dims(alpha, 1) * means
-        log_w = np.log(m.weights).astype("float32") - ops.sum(
-            ops.square(offset), axis=-1
-        ) / (2.0 * v[..., 0])
+        log_w = ops.convert_to_tensor(np.log(m.weights).astype("float32"))
+        log_w = log_w - ops.sum(ops.square(offset), axis=-1) / (2.0 * v[..., 0])
         if labels:
             known = ops.sum(labels[0], axis=-1, keepdims=True)
             log_w = log_w - 1e6 * known * (1.0 - labels[0])
