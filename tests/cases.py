@@ -236,23 +236,16 @@ def _semi_supervised_gan():
     return model
 
 
-def _unet(channels=1, **arguments):
-    return kg.nets.unet(
-        SHAPE,
-        filters=(4, 8),
-        blocks=1,
-        attention=(),
-        in_channels=channels,
-        **arguments,
-    )
+def _transformer(**arguments):
+    return kg.nets.dit(SHAPE, dim=8, heads=2, blocks=1, **arguments)
 
 
 def _diffusion():
     """Self-conditioning, a learned variance, labels and a condition at once."""
     return _compiled(
         kg.models.Diffusion(
-            _unet(3, num_classes=10, out_channels=2),
-            schedule=kg.diffusion.CosineSchedule(20),
+            _transformer(num_classes=10, in_channels=3, out_channels=2),
+            schedule=kg.diffusion.CosineSchedule(6),
             weighting="min_snr",
             self_conditioning=True,
             learn_variance=True,
@@ -263,8 +256,9 @@ def _diffusion():
     )
 
 
-def _transformer(**arguments):
-    return kg.nets.dit(SHAPE, dim=8, heads=2, blocks=1, **arguments)
+def _ddpm():
+    network = kg.nets.unet(SHAPE, (4, 4), 1, attention=(), num_classes=10)
+    return _compiled(kg.models.DDPM(network, num_steps=4, ema_decay=0.9))
 
 
 CASES = {
@@ -304,9 +298,7 @@ CASES = {
     "ebgan": _ebgan,
     "cogan": _cogan,
     "semi_supervised_gan": _semi_supervised_gan,
-    "ddpm": lambda: _compiled(
-        kg.models.DDPM(_transformer(num_classes=10), num_steps=4)
-    ),
+    "ddpm": _ddpm,
     "flow_matching": lambda: _compiled(
         kg.models.FlowMatching(_transformer(), num_steps=4)
     ),

@@ -83,6 +83,14 @@ class Diffusion(DenoisingModel):
             has_condition=condition is not None,
             **kwargs,
         )
+        if condition is not None:
+            made = condition(keras.Input(self.data_shape)).shape[1:]
+            if made != (*self.data_shape[:-1], self.condition_channels):
+                raise ValueError(
+                    f"`condition` makes {made} of images {self.data_shape}. "
+                    f"{self._channels()} Received: network input of shape "
+                    f"{network.inputs[0].shape}"
+                )
         self.condition = condition
         self.weighting = get_weighting(weighting)
         if learn_variance:

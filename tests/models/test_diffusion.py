@@ -412,6 +412,12 @@ def image_network(channels=1, outputs=1, labels=None):
         ),
         (
             lambda: kg.models.Diffusion(
+                image_network(3), condition=kg.layers.LowResolution(2)
+            ),
+            "`condition` makes",
+        ),
+        (
+            lambda: kg.models.Diffusion(
                 image_network(1, 2), "rectified_flow", learn_variance=True
             ),
             "discrete schedule",
