@@ -111,3 +111,49 @@ def test_bad_arguments():
             nets.dcgan_generator(shape)
     with pytest.raises(ValueError, match="`head` must be"):
         nets.conditional_discriminator((8, 8, 1), 3, "tail")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda shape, **options: nets.unet(shape, (8, 16), 1, (14,), **options),
+        lambda shape, **options: nets.dit(shape, 4, 16, 2, 1, **options),
+    ],
+)
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 16, 3), (64, 64, 3)])
+def test_denoising_networks(make, shape):
+    """They start at zero, and then hear of image, level and label."""
+    network = make(shape, num_classes=3)
+    rng = np.random.default_rng(0)
+    inputs = [
+        rng.normal(size=(2, *shape)),
+        np.array([[-1.0], [2.0]]),
+        np.eye(3)[[0, 2]],
+    ]
+    assert np.array_equal(
+        host(network([tensor(a) for a in inputs])), np.zeros((2, *shape))
+    )
+    for v in network.trainable_variables:
+        v.assign(v + 0.05 * rng.normal(size=v.shape))
+    before = host(network([tensor(a) for a in inputs]))
+    for i, other in enumerate(
+        [inputs[0][::-1], [[-1.1], [2.1]], np.zeros((2, 3))]
+    ):
+        changed = [*inputs[:i], np.asarray(other), *inputs[i + 1 :]]
+        after = host(network([tensor(a) for a in changed]))
+        assert (np.abs(after - before).max(axis=(1, 2, 3)) > 1e-4).all(), i
+    wider = make(shape, in_channels=5, out_channels=2)
+    assert wider.inputs[0].shape[-1] == 5 and wider.outputs[0].shape[-1] == 2
+
+
+def test_the_unet_attends_where_it_is_told():
+    def grids(network):
+        return [
+            layer.output.shape[1]
+            for layer in network.layers
+            if isinstance(layer, keras.layers.MultiHeadAttention)
+        ]
+
+    assert grids(nets.unet((16, 16, 1), (4, 4), 1, attention=())) == []
+    # One block on the way down, one in the middle, two on the way up.
+    assert grids(nets.unet((16, 16, 1), (4, 4), 1, attention=(8,))) == [64] * 4

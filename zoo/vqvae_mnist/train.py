@@ -18,7 +18,7 @@ from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
 SHAPE, NUM_CODES, DIM = (28, 28, 1), 128, 16
-EPOCHS, PRIOR_EPOCHS = 10, 22
+EPOCHS, PRIOR_EPOCHS = 10, 16
 
 
 def compile_and_fit(model, data, epochs, rate, folder):
@@ -49,8 +49,10 @@ print(f"squared error {error:.5f}, over variance {error / variance:.4f}")
 print(f"perplexity {logs['perplexity']:.1f}, codes used {logs['usage']:.3f}")
 
 codes = np.concatenate([model.encode(batch) for batch, _ in train])
-network = kg.nets.pixel_cnn((7, 7), NUM_CODES, num_classes=10, dropout=0.2)
-prior = kg.models.Autoregressive(network, ema_decay=0.999)
+prior = kg.models.Autoregressive(
+    kg.nets.pixel_cnn((7, 7), NUM_CODES, filters=64, blocks=5, num_classes=10),
+    ema_decay=0.999,
+)
 data = kg.data.ImageDataset(codes, train.labels)
 compile_and_fit(prior, data, PRIOR_EPOCHS, 2e-3, "prior")
 nats = -prior.log_likelihood(model.encode(x), y).mean()
