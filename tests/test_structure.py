@@ -38,6 +38,7 @@ def test_imports_point_one_way():
     forbidden = {
         "layers": ("nets", "training", "models", "callbacks", "data", "hub"),
         "losses": ("nets", "training", "models", "callbacks", "data", "hub"),
+        "diffusion": ("nets", "training", "models", "callbacks", "data", "hub"),
         "nets": ("training", "models", "callbacks", "data", "hub", "losses"),
         "training": (
             "nets",

@@ -1,7 +1,7 @@
-"""Time `fit` of the VAE, the VQ-VAE and DCGAN against plain PyTorch.
+"""Time `fit` of VAE, VQ-VAE, DCGAN and DDPM against plain PyTorch.
 
     KERAS_BACKEND=tensorflow python -m tests.benchmarks.against_pytorch
-    ... --models dcgan_28 dcgan_64
+    ... --models dcgan_28 dcgan_64 ddpm
 
 The PyTorch side is the same network of `torch.nn` modules, channels first, in
 a plain training loop with `torch.optim.Adam`, on the same batches in memory;
@@ -10,6 +10,7 @@ the ratio is the median of those of neighbouring runs. Above 1 ours is faster.
 """
 
 import argparse
+import math
 import time
 
 import torch  # before TensorFlow, which it can crash after
@@ -189,6 +190,116 @@ class TorchDCGAN(nn.Module):
         return loss
 
 
+class TorchBlock(nn.Module):
+    """A residual block that is told the level of noise; attention on 7x7."""
+
+    def __init__(self, taken, width, dim, attends):
+        super().__init__()
+        self.norm = nn.GroupNorm(math.gcd(taken // 2, 8), taken)
+        self.first = nn.Conv2d(taken, width, 3, 1, 1)
+        groups = math.gcd(width // 2, 8)
+        self.second_norm = nn.GroupNorm(groups, width, affine=False)
+        self.modulation = nn.Linear(dim, 2 * width)
+        self.second = nn.Conv2d(width, width, 3, 1, 1)
+        self.skip = nn.Conv2d(taken, width, 1) if taken != width else None
+        self.attends = attends
+        if attends:
+            self.attention_norm = nn.GroupNorm(groups, width)
+            self.qkv = nn.Linear(width, 3 * width, bias=False)
+            self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x, embedding):
+        y = self.first(f.silu(self.norm(x)))
+        scale, shift = self.modulation(embedding)[..., None, None].chunk(2, 1)
+        y = (1 + scale) * self.second_norm(y) + shift
+        x = (x if self.skip is None else self.skip(x)) + self.second(f.silu(y))
+        if not self.attends:
+            return x
+        n, width, *grid = x.shape
+        y = self.attention_norm(x).flatten(2).transpose(1, 2)
+        parts = (
+            self.qkv(y).view(n, -1, 3, width // 32, 32).permute(2, 0, 3, 1, 4)
+        )
+        y = f.scaled_dot_product_attention(*parts).transpose(1, 2)
+        y = self.out(y.reshape(n, -1, width)).transpose(1, 2)
+        return x + y.reshape(n, width, *grid)
+
+
+class TorchDDPM(OneLoss):
+    """The default U-Net on 28x28 pixels, predicting noise, with an average."""
+
+    def __init__(self, filters=(32, 64, 64), blocks=2):
+        super().__init__()
+        dim = 4 * filters[0]
+        self.register_buffer("frequencies", torch.logspace(-1, 1.48, dim // 2))
+        self.embedding = nn.Sequential(
+            nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU()
+        )
+        self.start = nn.Conv2d(1, filters[0], 3, 1, 1)
+        last = len(filters) - 1
+        x, skips = filters[0], [filters[0]]
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for level, width in enumerate(filters):
+            for _ in range(blocks):
+                self.down.append(TorchBlock(x, width, dim, level == last))
+                x = width
+                skips.append(x)
+            if level < last:
+                self.down.append(nn.Conv2d(x, width, 3, 2, 1))
+                skips.append(x)
+        self.middle = TorchBlock(x, x, dim, True)
+        for level in range(last, -1, -1):
+            width = filters[level]
+            for _ in range(blocks + 1):
+                taken = x + skips.pop()
+                self.up.append(TorchBlock(taken, width, dim, level == last))
+                x = width
+            if level:
+                self.up.append(nn.Conv2d(x, width, 3, 1, 1))
+        self.end = nn.Sequential(
+            nn.GroupNorm(8, x), nn.SiLU(), nn.Conv2d(x, 1, 3, 1, 1)
+        )
+        abar = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), 0)
+        self.register_buffer("abar", abar)
+        self.average = [p.detach().clone() for p in self.parameters()]
+
+    def network(self, x, level):
+        angles = level[:, None] * self.frequencies
+        e = self.embedding(torch.cat([angles.sin(), angles.cos()], 1))
+        x = self.start(x)
+        skips = [x]
+        for part in self.down:
+            x = part(x, e) if isinstance(part, TorchBlock) else part(x)
+            skips.append(x)
+        x = self.middle(x, e)
+        for part in self.up:
+            if isinstance(part, TorchBlock):
+                x = part(torch.cat([x, skips.pop()], 1), e)
+            else:
+                x = part(f.interpolate(x, scale_factor=2))
+        return self.end(x)
+
+    def loss(self, x):
+        abar = self.abar[torch.randint(1000, (len(x),))]
+        a, s = abar.sqrt(), (1 - abar).sqrt()
+        noise = torch.randn_like(x)
+        x_t = a[:, None, None, None] * x + s[:, None, None, None] * noise
+        return ((self.network(x_t, (s / a).log()) - noise) ** 2).mean()
+
+    def step(self, x, optimizer):
+        loss = super().step(x, optimizer)
+        with torch.no_grad():
+            for mean, p in zip(self.average, self.parameters(), strict=True):
+                mean.lerp_(p, 0.001)
+        return loss
+
+
+def ddpm():
+    model = kg.models.DDPM(kg.nets.unet(SHAPE))
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
 def dcgan(shape, filters):
     model = kg.models.GAN(
         kg.nets.dcgan_generator(shape, filters=filters),
@@ -212,6 +323,7 @@ def vqvae():
 MODELS = {
     "vae": (lambda: RECIPES["vae"](SHAPE, None, None), TorchVAE),
     "vqvae": (vqvae, TorchVQVAE),
+    "ddpm": (ddpm, TorchDDPM),
     "dcgan_28": (
         lambda: dcgan((28, 28, 1), 256),
         lambda: TorchDCGAN((28, 28, 1), 256, 7, 2),
@@ -223,9 +335,11 @@ MODELS = {
 }
 
 
-def train(model, optimizer, batches):
-    for x in batches:
-        loss = model.step(torch.from_numpy(x).permute(0, 3, 1, 2), optimizer)
+def train(model, optimizer, batches, bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        for x in batches:
+            x = torch.from_numpy(x).permute(0, 3, 1, 2)
+            loss = model.step(x, optimizer)
     return loss.item()
 
 
@@ -234,7 +348,14 @@ def main():
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--repetitions", type=int, default=11)
     parser.add_argument("--models", nargs="+", default=["vae", "vqvae"])
+    parser.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="ours in mixed_bfloat16, PyTorch under autocast",
+    )
     args = parser.parse_args()
+    if args.bfloat16:
+        keras.config.set_dtype_policy("mixed_bfloat16")
     rng = np.random.default_rng(0)
     for name in args.models:
         make, make_torch = MODELS[name]
@@ -252,7 +373,9 @@ def main():
             "fit": lambda data, m=ours: m.fit(
                 Batches(data), verbose=0, shuffle=False
             ),
-            "torch": lambda data, m=other, o=optimizer: train(m, o, data),
+            "torch": lambda data, m=other, o=optimizer: train(
+                m, o, data, args.bfloat16
+            ),
         }
         times = {side: [] for side in sides}
         for i in range(args.repetitions + 1):
