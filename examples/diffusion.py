@@ -36,8 +36,10 @@ args.out.mkdir(parents=True, exist_ok=True)
 keras.utils.set_random_seed(0)
 train = kg.data.load(args.dataset, batch_size=64)
 x, y = kg.data.load(args.dataset, "test", batch_size=200)[0]
-first = [int(np.argmax(y == label)) for label in range(train.num_classes)]
-x, y = x[first], y[first]
+# The first two images of each class.
+pairs = [np.flatnonzero(y == label)[:2] for label in range(train.num_classes)]
+first, second = np.transpose(pairs)
+x, others, y = x[first], x[second], y[first]
 n, shape = len(x), train.element_shape
 
 
@@ -74,7 +76,7 @@ done = [model.inpaint(x, known, labels=y, seed=seed) for seed in range(3)]
 save("inpainted", [x, np.where(known, x, -1.0), *done])
 strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
 save("edited", [model.edit(x, s, labels=y, seed=0) for s in strengths])
-save("between", list(model.interpolate(x[:5], x[5:10], 8, labels=y[:5])))
+save("between", list(model.interpolate(x, others, 8, labels=y)))
 
 blur = kg.layers.LowResolution(2)
 restorer = kg.models.Diffusion(

@@ -7,11 +7,13 @@ estimate of x_0 that samplers need.
     prediction   target                       estimate of x_0
     noise        noise                        (x - sigma o) / alpha
     data         x_0                          o
-    velocity     alpha noise - sigma x_0      (alpha x - sigma o) / a,
-                                              a = alpha^2 + sigma^2
+    velocity     (alpha noise - sigma x_0)/k  (alpha x - sigma k o) / k^2,
+                                              k^2 = alpha^2 + sigma^2
     flow         noise - x_0                  (x - sigma o) / (alpha + sigma)
 
-Functions take arrays and tensors alike.
+No target changes when alpha and sigma are scaled together: a network that sees
+x / k and sigma / alpha means the same on every schedule. Functions take arrays
+and tensors alike.
 """
 
 import keras
@@ -64,16 +66,24 @@ class DataPrediction(Prediction):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class VelocityPrediction(Prediction):
-    """The network predicts v (Salimans and Ho, 2022, arXiv:2202.00512)."""
+    """The network predicts v (Salimans and Ho, 2022, arXiv:2202.00512).
+
+    There k, the root of alpha^2 + sigma^2, is 1.
+    """
 
     def target(self, x0, noise, alpha, sigma):
-        return alpha * noise - sigma * x0
+        return (alpha * noise - sigma * x0) / _norm(alpha, sigma)
 
     def data(self, x, output, alpha, sigma):
-        return (alpha * x - sigma * output) / (alpha**2 + sigma**2)
+        k = _norm(alpha, sigma)
+        return (alpha * x / k - sigma * output) / k
 
     def noise_per_output(self, alpha, sigma):
-        return alpha / (alpha**2 + sigma**2)
+        return alpha / _norm(alpha, sigma)
+
+
+def _norm(alpha, sigma):
+    return (alpha**2 + sigma**2) ** 0.5
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -132,7 +142,8 @@ class PreconditionedPrediction(Prediction):
         return skip * x + out * output
 
     def noise_per_output(self, alpha, sigma):
-        return alpha / sigma * self._mix(alpha, sigma)[1]
+        d = self.data_std  # without dividing by sigma, which may be 0
+        return alpha * d / (sigma**2 + (d * alpha) ** 2) ** 0.5
 
     def get_config(self):
         return {"data_std": self.data_std}
@@ -185,8 +196,14 @@ class Weighting:
                 f"`weighting` must be one of {sorted(self.DEFAULTS)}. "
                 f"Received: weighting={name!r}"
             )
+        default = self.DEFAULTS[name]
+        if gamma is not None and (default is None or not gamma > 0):
+            raise ValueError(
+                '`gamma` must be above 0, and is for "min_snr" and "p2" only. '
+                f"Received: name={name!r}, gamma={gamma}"
+            )
         self.name = name
-        self.gamma = self.DEFAULTS[name] if gamma is None else gamma
+        self.gamma = default if gamma is None else gamma
 
     def __call__(self, prediction, alpha, sigma):
         """Return the weight of the squared error of the network's output."""

@@ -208,7 +208,10 @@ def heun(alphas, sigmas):
     """Heun's method of order 2 in sigma / alpha: two evaluations a step.
 
     With y = x / alpha, dy / d(sigma / alpha) is the implied noise; a step goes
-    along the mean of it at both ends, the last one along the first.
+    along the mean of it at both ends, the last one along the first. So do
+    steps from a sigma / alpha above 100, which schedules such as the cosine
+    have at their ends: a step in sigma / alpha is then too long for the mean
+    to mean anything.
 
     Args:
         alphas: float64 array `(N + 1,)`, from noise to data, above 0.
@@ -225,7 +228,7 @@ def heun(alphas, sigmas):
             'The sampler "heun" goes along sigma / alpha, which is infinite '
             'where this schedule starts, with alpha 0. Use "flow_heun".'
         )
-    return _heun(alphas, sigmas, np.asarray(alphas), shift=0.0)
+    return _heun(alphas, sigmas, np.asarray(alphas), shift=0.0, longest=100.0)
 
 
 def flow_heun(alphas, sigmas):
@@ -237,10 +240,11 @@ def flow_heun(alphas, sigmas):
     return _heun(alphas, sigmas, alphas + sigmas, shift=1.0)
 
 
-def _heun(alphas, sigmas, scales, shift):
+def _heun(alphas, sigmas, scales, shift, longest=np.inf):
     """Heun's method for y = x / scale in the time sigma / scale.
 
-    The derivative is (x - alpha D) / sigma - shift D, that is p x + q D.
+    The derivative is (x - alpha D) / sigma - shift D, that is p x + q D. Steps
+    from a time beyond `longest` are Euler's.
     """
 
     def slope(a, s):
@@ -253,7 +257,7 @@ def _heun(alphas, sigmas, scales, shift):
         p, q = slope(a, s)
         x, data = next_k * (1.0 / k + h * p), next_k * h * q
         rows.append(_row(a, s, next_a, next_s, x=x, data=data))
-        if next_s > 0:
+        if next_s > 0 and times[i] <= longest:
             next_p, next_q = slope(next_a, next_s)
             correction = {
                 "x": next_k * h / 2 * next_p,

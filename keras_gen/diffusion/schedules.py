@@ -119,7 +119,7 @@ class DiscreteSchedule(Schedule):
         return self.levels_of_steps(self.draw_steps(n, seed))
 
     def times(self, num_steps, start):
-        first = round(start * self.num_steps)
+        first = max(1, round(start * self.num_steps))
         if num_steps > first:
             raise ValueError(
                 f"`num_steps` must be at most {first}, the steps that this "
@@ -242,7 +242,8 @@ class RectifiedFlow(Schedule):
 
     def draw(self, n, seed):
         if self.distribution == "uniform":
-            t = keras.random.uniform((n,), seed=seed)
+            # Never 0, where there is no noise to speak of.
+            t = keras.random.uniform((n,), 1e-5, 1.0, seed=seed)
         else:
             t = ops.sigmoid(keras.random.normal((n,), seed=seed))
         return 1.0 - t, t

@@ -11,7 +11,7 @@ class LowResolution(keras.layers.Layer):
     """Average squares of pixels, and repeat the averages at the old size.
 
     Args:
-        factor: Integer of at least 2, the side of a square; it must divide
+        factor: Integer, the side of a square; it must divide
             height and width.
     """
 

@@ -24,7 +24,7 @@ class DDPM(DenoisingModel):
         network: `keras.Model` that predicts the noise, such as
             `keras_gen.nets.unet`, see
             `keras_gen.training.denoising.DenoisingModel`.
-        schedule: A discrete schedule or its name.
+        schedule: A schedule or its name, see `DenoisingModel`.
         num_steps: Integer, or None, the steps of `generate` by default.
         sampler: String, the sampler of `generate` by default.
         label_dropout: Float in [0, 1).

@@ -1,5 +1,7 @@
 """Diffusion model with every choice open."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -72,6 +74,7 @@ class Diffusion(DenoisingModel):
     ):
         self.self_conditioning = self_conditioning
         self.learn_variance = learn_variance
+        self.has_condition = condition is not None
         super().__init__(
             network,
             schedule,
@@ -80,7 +83,6 @@ class Diffusion(DenoisingModel):
             num_steps,
             label_dropout,
             ema_decay,
-            has_condition=condition is not None,
             **kwargs,
         )
         if condition is not None:
@@ -117,7 +119,7 @@ class Diffusion(DenoisingModel):
         if self.learn_variance:
             data = self.prediction.data(x_t, output, alpha, sigma)
             terms = self.bound(x, x_t, ops.stop_gradient(data), steps, v)
-            dims = ops.cast(ops.size(x) / n, "float32")
+            dims = math.prod(self.data_shape)
             vlb = self.schedule.num_steps * ops.mean(terms) / dims
             loss = loss + 0.001 * vlb
         return {"loss": loss}
@@ -129,9 +131,10 @@ class Diffusion(DenoisingModel):
         data, _ = self.estimate(
             self.network, x_t, alpha, sigma, y, ops.zeros_like(x_t), condition
         )
+        if self.clips:
+            data = ops.clip(data, -1.0, 1.0)
         u = keras.random.uniform(ops.shape(alpha), seed=self.seed_generator)
-        shown = ops.cast(u < 0.5, "float32")
-        return ops.stop_gradient(ops.clip(data, -1.0, 1.0)) * shown
+        return ops.stop_gradient(data) * ops.cast(u < 0.5, "float32")
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

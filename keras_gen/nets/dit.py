@@ -94,6 +94,10 @@ def dit(
         kernel_initializer="zeros",
         dtype="float32",
     )(x)
-    x = layers.Reshape((rows, columns, patch, patch, out_channels))(x)
-    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-    return keras.Model(inputs, layers.Reshape((height, width, out_channels))(x))
+    # In float32 whatever the policy: a loss is computed on it.
+    shape = (rows, columns, patch, patch, out_channels)
+    x = ops.transpose(
+        layers.Reshape(shape, dtype="float32")(x), (0, 1, 3, 2, 4, 5)
+    )
+    shape = (height, width, out_channels)
+    return keras.Model(inputs, layers.Reshape(shape, dtype="float32")(x))

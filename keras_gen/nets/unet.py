@@ -92,8 +92,9 @@ def unet(
 
 
 def _groups(x):
-    """Return how many groups of at least two channels to normalise."""
-    return math.gcd(x.shape[-1] // 2, 8)
+    """Return into how many groups of two channels or more to divide."""
+    groups = math.gcd(x.shape[-1], 8)
+    return groups if groups < x.shape[-1] else 1
 
 
 def _last(channels):
@@ -108,7 +109,7 @@ def _residual_block(x, embedding, width, dropout):
     y = layers.Conv2D(width, 3, padding="same")(layers.Activation("silu")(y))
     y = AdaptiveNormalization(_groups(y))([y, embedding])
     y = layers.Dropout(dropout)(layers.Activation("silu")(y))
-    # Each block starts as the identity.
+    # What it adds is nothing at the start.
     y = layers.Conv2D(width, 3, padding="same", kernel_initializer="zeros")(y)
     if x.shape[-1] != width:
         x = layers.Conv2D(width, 1)(x)

@@ -5,12 +5,15 @@ import numpy as np
 from keras import ops
 
 from keras_gen import checks
+from keras_gen.diffusion import NoisePrediction
 from keras_gen.diffusion import get_prediction
 from keras_gen.diffusion import get_sampler
 from keras_gen.diffusion import get_schedule
+from keras_gen.diffusion.samplers import SAMPLERS
 from keras_gen.training.editing import Editing
 from keras_gen.training.likelihood import Likelihood
 from keras_gen.training.model import GenerativeModel
+from keras_gen.training.noise import draw
 from keras_gen.training.noise import noise_streams
 from keras_gen.training.sampling import SamplingLoop
 from keras_gen.training.sampling import run_plan
@@ -39,18 +42,18 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         prediction: What the network predicts: `"noise"`, `"data"`,
             `"velocity"`, `"flow"`, `"preconditioned"`, or an object.
         sampler: String, the sampler that `generate` uses by default.
-        num_steps: Integer, the steps that `generate` takes by default, or None
-            for all steps of the schedule, in continuous time 50.
+        num_steps: Integer, the steps that `generate` takes by default, at most
+            those of the schedule, or None for all of them, in continuous time
+            50.
         label_dropout: Float in [0, 1), the share of samples whose label is
             hidden in training, so that the network also learns to do without:
             guidance needs it. Without classes it does nothing.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
-        has_condition: Bool, whether the network is told something besides, in
-            further channels of its first input.
     """
 
-    # Further channels that the network takes and returns.
+    # Further channels that the network takes, and returns.
     self_conditioning = False
+    has_condition = False
     learn_variance = False
 
     def __init__(
@@ -62,15 +65,17 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         num_steps=None,
         label_dropout=0.1,
         ema_decay=0.999,
-        has_condition=False,
         **kwargs,
     ):
         super().__init__(logs=("loss",), **kwargs)
-        self.has_condition = has_condition
         self.network = network
         self.schedule = get_schedule(schedule)
         self.prediction = get_prediction(prediction)
-        get_sampler(sampler)
+        if sampler not in SAMPLERS:  # a function could not be saved
+            raise ValueError(
+                f"`sampler` must be one of {sorted(SAMPLERS)}; `generate` also "
+                f"takes functions. Received: sampler={sampler!r}"
+            )
         self.sampler = sampler
         if num_steps is not None:
             checks.check_positive_integer(num_steps, "num_steps")
@@ -129,14 +134,17 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
 
     def _check_levels(self, alpha):
         """Raise where the noise says nothing about the data."""
-        if np.min(alpha) <= 0 and type(self.prediction).__name__ == (
-            "NoisePrediction"
-        ):
+        if np.min(alpha) <= 0 and isinstance(self.prediction, NoisePrediction):
             raise ValueError(
                 "Where a schedule ends in noise alone, alpha 0, predicting the "
                 "noise says nothing about the data. Use the prediction "
                 '"velocity", "data" or "flow" with this schedule.'
             )
+
+    @property
+    def clips(self):
+        """Bool, whether data are images, and estimates of them in [-1, 1]."""
+        return len(self.data_shape) >= 3
 
     # What the network sees.
 
@@ -164,8 +172,9 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             training: Bool.
 
         Returns:
-            The output of the shape of `x`, and the share v in [0, 1] of the
-            larger variance, or None where the network does not give it.
+            The output of the shape of `x`, and the share v of the larger
+            variance, meant to be in [0, 1], or None where the network does not
+            give it.
         """
         parts = [x / ops.sqrt(ops.square(alpha) + ops.square(sigma))]
         if self.self_conditioning:
@@ -278,11 +287,11 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             the interval.
         """
         checks.check_positive_integer(num_samples, "num_samples")
-        alphas, sigmas = self.path(num_steps, schedule, sampler)
+        alphas, sigmas = self.path(num_steps, schedule)
         streams = noise_streams(num_samples, seed)
-        x = np.stack([s.standard_normal(self.data_shape) for s in streams])
+        x = draw(streams, self.data_shape)
         return self.sample_along(
-            (x * np.hypot(alphas[0], sigmas[0])).astype("float32"),
+            x * np.float32(np.hypot(alphas[0], sigmas[0])),
             get_sampler(self._default(sampler))(alphas, sigmas),
             labels=labels,
             streams=streams,
@@ -300,14 +309,25 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             return lambda *levels: get_sampler("ddpm")(*levels, "learned")
         return sampler
 
-    def path(self, num_steps=None, schedule=None, sampler=None, start=1.0):
-        """Return the levels of sampling, float64, from noise to data."""
+    def path(self, num_steps=None, schedule=None, start=1.0, default=None):
+        """Return the levels of sampling, from noise to data.
+
+        Args:
+            num_steps: Integer, or None for `default`, or else the model's own,
+                and not more than the schedule has from `start` on.
+            schedule: Schedule or its name, or None for the model's own.
+            start: Float in (0, 1], the time to start from.
+            default: Integer or None.
+
+        Returns:
+            alphas and sigmas, float64 arrays `(num_steps + 1,)`.
+        """
         schedule = self.schedule if schedule is None else get_schedule(schedule)
         if num_steps is None:
-            num_steps = self.num_steps
-        if num_steps is None:
-            num_steps = getattr(schedule, "num_steps", 50)
-            num_steps = max(1, round(start * num_steps))
+            all_steps = getattr(schedule, "num_steps", None)
+            num_steps = default or self.num_steps or all_steps or 50
+            if all_steps is not None:
+                num_steps = min(num_steps, max(1, round(start * all_steps)))
         alphas, sigmas = schedule.grid(num_steps, start)
         self._check_levels(alphas)
         return alphas, sigmas
@@ -336,17 +356,19 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
                 "This network does not give a variance: it was not built with "
                 "`learn_variance=True`."
             )
-        weights = np.full(len(plan), float(guidance_scale))
-        if guidance_interval is not None:
-            low, high = guidance_interval
-            with np.errstate(divide="ignore"):
-                level = plan.sigma / plan.alpha
-            weights[~((level > low) & (level <= high))] = 1.0
+        weights = _guidance(plan, guidance_scale, guidance_interval)
         inputs = dict(extra or {})
         guided = bool((weights != 1.0).any())
-        if self.num_classes is not None:
-            if labels is None and (weights == 0).all():
-                labels, guided = 0, True
+        if guided and self.num_classes is not None and not self.label_dropout:
+            raise ValueError(
+                "Guidance needs a network that has learned to do without "
+                "labels: train it with `label_dropout` above 0. Received: "
+                f"guidance_scale={guidance_scale}"
+            )
+        if self.num_classes is not None and (weights == 0).all():
+            guided = False
+            inputs["labels"] = np.zeros((n, self.num_classes), "float32")
+        elif self.num_classes is not None:
             inputs["labels"] = self.one_hot(labels, n)
         elif labels is not None or guided:
             raise ValueError(
@@ -356,10 +378,10 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             )
         if self.has_condition or condition is not None:
             inputs["condition"] = self._check_condition(condition, n)
-        clip = clip and len(self.data_shape) >= 3
-        key = (bool(use_ema), use_ema is None, plan.learned, guided, clip)
+        clip = clip and self.clips
+        network = self.sampling_network("network", use_ema)
+        key = (id(network), plan.learned, guided, clip)
         if key not in self._loops:
-            network = self.sampling_network("network", use_ema)
             self._loops[key] = SamplingLoop(
                 self, network, plan.learned, guided, clip
             )
@@ -381,9 +403,9 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         received = None if condition is None else np.shape(condition)
         if received != (n, *shape):
             raise ValueError(
-                f"`condition` must be an array of shape {(n, *shape)}, what "
-                "the network is told about each sample. Received: shape "
-                f"{received}"
+                "This model restores what `condition` leaves of its data, and "
+                "`generate`, `edit` and `inpaint` need it: an array of shape "
+                f"{(n, *shape)}. Received: shape {received}"
             )
         return np.asarray(condition, "float32")
 
@@ -400,8 +422,9 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             float32 array of the shape of `noise`.
         """
         alphas, sigmas = self.path()
+        noise = np.asarray(noise, "float32")
         return self.sample_along(
-            (noise * np.hypot(alphas[0], sigmas[0])).astype("float32"),
+            noise * np.float32(np.hypot(alphas[0], sigmas[0])),
             get_sampler("ddim")(alphas, sigmas),
             labels=labels,
             batch_size=batch_size,
@@ -421,15 +444,15 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             the estimates of the data, from the first to the last evaluation.
         """
         frames = []
+
+        def keep(i, total, x, data):
+            # An evaluation is shown as often as it is the nearest to a frame.
+            chosen = np.rint(np.linspace(0, total - 1, num_frames))
+            frames.extend([data] * int((chosen == i).sum()))
+
         arguments = {**arguments, "batch_size": num_samples}
-        self.generate(
-            num_samples,
-            on_step=lambda i, total, x, data: frames.append(data),
-            **arguments,
-        )
-        chosen = np.rint(np.linspace(0, len(frames) - 1, num_frames))
-        frames = np.stack([frames[int(i)] for i in chosen], axis=1)
-        return np.clip(frames, -1.0, 1.0)
+        self.generate(num_samples, on_step=keep, **arguments)
+        return np.clip(np.stack(frames, axis=1), -1.0, 1.0)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -443,3 +466,19 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             "label_dropout": self.label_dropout,
             "ema_decay": self.ema_decay,
         }
+
+
+def _guidance(plan, scale, interval):
+    """Return the guidance weight of each evaluation, float64 `(K,)`."""
+    weights = np.full(len(plan), float(scale))
+    if interval is None:
+        return weights
+    if np.shape(interval) != (2,) or not 0 <= interval[0] < interval[1]:
+        raise ValueError(
+            "`guidance_interval` must be two numbers, 0 <= low < high. "
+            f"Received: guidance_interval={interval!r}"
+        )
+    with np.errstate(divide="ignore"):
+        level = plan.sigma / plan.alpha
+    weights[(level <= interval[0]) | (level > interval[1])] = 1.0
+    return weights

@@ -16,17 +16,19 @@ class Editing:
         x,
         known,
         labels=None,
-        steps=100,
+        num_steps=None,
         resamples=5,
         seed=None,
+        condition=None,
         batch_size=None,
         use_ema=None,
     ):
         """Complete images of which some pixels are missing.
 
-        After each step of `"ddpm"` the known pixels are those of `x` with the
-        noise of the level reached. To bring both parts in line each step is
-        taken `resamples` times, with noise added in between to go back.
+        After each step of `"ddpm"`, with the small variance, the known pixels
+        are those of `x` with the noise of the level reached. To bring both
+        parts in line each step is taken `resamples` times, with noise added in
+        between to go back.
 
         Args:
             x: Array `(n, *data_shape)`; what stands in missing pixels is
@@ -34,9 +36,10 @@ class Editing:
             known: Bool array that broadcasts to `x`, True where a pixel is
                 to be kept.
             labels: Integer array `(n,)` or integer, for conditional models.
-            steps: Integer, levels of noise.
+            num_steps: Integer, levels of noise, or None for 100.
             resamples: Integer of at least 1.
             seed: Integer, or None for a new draw.
+            condition: See `generate`.
             batch_size: Integer, how many to compute at once.
             use_ema: Bool or None, see `generate`.
 
@@ -50,16 +53,17 @@ class Editing:
         checks.check_positive_integer(resamples, "resamples")
         x = self._check_images(x, "inpaint", known)
         known = np.broadcast_to(known, x.shape)
-        alphas, sigmas = self.path(steps)
+        alphas, sigmas = self.path(num_steps, default=100)
         streams = noise_streams(len(x), seed)
-        start = draw(streams, self.data_shape) * np.hypot(alphas[0], sigmas[0])
+        start = draw(streams, self.data_shape)
         return self.sample_along(
-            start.astype("float32"),
+            start * np.float32(np.hypot(alphas[0], sigmas[0])),
             _resampled(samplers.ddpm(alphas, sigmas), resamples),
             labels=labels,
             streams=streams,
             batch_size=batch_size,
             use_ema=use_ema,
+            condition=condition,
             extra={
                 "known": np.where(known, x, 0.0).astype("float32"),
                 "mask": known.astype("float32"),
@@ -75,6 +79,7 @@ class Editing:
         sampler=None,
         num_steps=None,
         guidance_scale=1.0,
+        condition=None,
         batch_size=None,
         use_ema=None,
     ):
@@ -91,6 +96,7 @@ class Editing:
             num_steps: Integer, or None for the share `strength` of the steps
                 that `generate` takes by default.
             guidance_scale: See `generate`.
+            condition: See `generate`.
             batch_size: Integer, how many to compute at once.
             use_ema: Bool or None, see `generate`.
 
@@ -121,10 +127,11 @@ class Editing:
             batch_size=batch_size,
             use_ema=use_ema,
             guidance_scale=guidance_scale,
+            condition=condition,
         )
 
     def invert(
-        self, x, labels=None, num_steps=100, batch_size=None, use_ema=None
+        self, x, labels=None, num_steps=None, batch_size=None, use_ema=None
     ):
         """Return the noise from which `from_noise` leads back to `x`.
 
@@ -135,7 +142,7 @@ class Editing:
         Args:
             x: Array `(n, *data_shape)`.
             labels: Integer array `(n,)` or integer, for conditional models.
-            num_steps: Integer.
+            num_steps: Integer of at least 2, or None for 100.
             batch_size: Integer, how many to compute at once.
             use_ema: Bool or None, see `generate`.
 
@@ -143,7 +150,7 @@ class Editing:
             float32 array of the shape of `x`, about standard normal.
         """
         x = self._check_images(x, "invert")
-        alphas, sigmas = (a[::-1][1:] for a in self.path(num_steps))
+        alphas, sigmas = self._path_to_noise(num_steps)
         noisy = self.sample_along(
             x * np.float32(alphas[0]),
             samplers.ddim(alphas, sigmas),
@@ -155,7 +162,7 @@ class Editing:
         return noisy / np.float32(np.hypot(alphas[-1], sigmas[-1]))
 
     def interpolate(
-        self, x0, x1, steps=8, labels=None, num_steps=100, use_ema=None
+        self, x0, x1, steps=8, labels=None, num_steps=None, use_ema=None
     ):
         """Return images between two, spherically between their noises.
 
@@ -164,7 +171,8 @@ class Editing:
             x1: Array `(n, *data_shape)`.
             steps: Integer of at least 2, images of a row, both ends included.
             labels: Integer array `(n,)` or integer, for conditional models.
-            num_steps: Integer, of sampling and its inversion.
+            num_steps: Integer of at least 2, of sampling and its inversion, or
+                None for 100.
             use_ema: Bool or None, see `generate`.
 
         Returns:
@@ -186,7 +194,7 @@ class Editing:
         if self.num_classes is not None:
             labels = np.repeat(np.broadcast_to(labels, len(z)), steps)
         z = z.reshape(-1, *self.data_shape).astype("float32")
-        alphas, sigmas = self.path(num_steps)
+        alphas, sigmas = self.path(num_steps, default=100)
         x = self.sample_along(
             z * np.float32(np.hypot(alphas[0], sigmas[0])),
             samplers.ddim(alphas, sigmas),
@@ -194,6 +202,16 @@ class Editing:
             use_ema=use_ema,
         )
         return x.reshape(-1, steps, *self.data_shape)
+
+    def _path_to_noise(self, num_steps):
+        """Return the levels from the lowest with any noise to the highest."""
+        alphas, sigmas = self.path(num_steps, default=100)
+        if len(alphas) < 3:
+            raise ValueError(
+                "The way from data to noise needs at least 2 steps. Received: "
+                f"num_steps={num_steps}"
+            )
+        return alphas[-2::-1], sigmas[-2::-1]
 
     def _check_images(self, x, method, known=None):
         """Return `x` as float32, or raise."""

@@ -1,6 +1,5 @@
 """How likely data are under a model that removes noise."""
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -55,10 +54,12 @@ class Likelihood:
             raise ValueError("This network does not give a variance.")
         if self.has_condition:
             raise ValueError("The bound is not defined given a `condition`.")
-        bound = VariationalBound(self.schedule, variance)
-        model = BoundOfSteps(
-            self, self.sampling_network("network", use_ema), bound
-        )
+        network = self.sampling_network("network", use_ema)
+        key = (id(network), variance)
+        if key not in self._loops:
+            bound = VariationalBound(self.schedule, variance)
+            self._loops[key] = BoundOfSteps(self, network, bound)
+        model = self._loops[key]
         last = self.schedule.num_steps
         count = last - 1 if terms is None else min(terms, last - 1)
         checks.check_positive_integer(count, "terms")
@@ -80,7 +81,7 @@ class Likelihood:
             u = np.array([stream.random() for stream in streams])
             diffusion += at(np.floor(low + u * (high - low)))
         diffusion *= (last - 1) / count
-        prior = bound.prior(x)
+        prior = model.bound.prior(x)
         total = prior + diffusion + reconstruction
         return {
             "prior": prior,
@@ -91,7 +92,13 @@ class Likelihood:
         }
 
     def flow_log_likelihood(
-        self, x, labels=None, num_steps=100, seed=0, use_ema=None
+        self,
+        x,
+        labels=None,
+        num_steps=None,
+        seed=0,
+        batch_size=None,
+        use_ema=None,
     ):
         """Estimate ln p(x), a density, along the probability flow.
 
@@ -101,15 +108,17 @@ class Likelihood:
             d ln p(y) / dtau = - div u = - k / sigma (dims - k div D)
 
         from the lowest level of noise of the grid to the highest, where p is
-        taken for normal. Heun's method; the divergence is estimated by
+        taken for normal: the density is that of data with so little noise, the
+        less the more steps. Heun's method; the divergence is estimated by
         v . (dD/dx v) for random signs v, without bias: the estimate of ln p is
         affine in it, and may be averaged over seeds.
 
         Args:
             x: Array `(n, *data_shape)`.
             labels: Integer array `(n,)` or integer, for conditional models.
-            num_steps: Integer of at least 2.
+            num_steps: Integer of at least 2, or None for 100.
             seed: Integer, of the signs.
+            batch_size: Integer, how many to compute at once; 128 by default.
             use_ema: Bool or None, see `generate`.
 
         Returns:
@@ -128,15 +137,28 @@ class Likelihood:
             raise ValueError("ln p(x) is not defined given a `condition`.")
         network = self.sampling_network("network", use_ema)
         hot = self.one_hot(labels, len(x))
-        rng = np.random.default_rng(seed)
+        streams = noise_streams(len(x), seed)
+        size = 128 if batch_size is None else batch_size
+        checks.check_positive_integer(size, "batch_size")
+        levels = self._path_to_noise(num_steps)
+        results = []
+        for start in range(0, len(x), size):
+            i = slice(start, start + size)
+            y = None if hot is None else hot[i]
+            results.append(
+                self._follow_flow(network, x[i], y, streams[i], *levels)
+            )
+        return np.concatenate(results)
+
+    def _follow_flow(self, network, x, hot, streams, alphas, sigmas):
+        """Return ln p of a batch; see `flow_log_likelihood`."""
         dims = x[0].size
-        alphas, sigmas = (a[::-1][1:] for a in self.path(num_steps))
         k = alphas + sigmas
         times = sigmas / k
 
         def slope(y, i):
             """Return dy/dtau and d ln p / dtau."""
-            v = rng.choice(np.float32([-1, 1]), x.shape)
+            v = np.sign(draw(streams, self.data_shape))
             data, divergence = self._divergence(
                 network, k[i] * y, alphas[i], sigmas[i], hot, v
             )
@@ -174,9 +196,7 @@ class Likelihood:
 
         product = backend.input_gradient(lambda x: ops.sum(v * estimate(x)), x)
         axes = tuple(range(1, len(x.shape)))
-        divergence = ops.sum(v * product, axis=axes)
-        data = keras.ops.stop_gradient(estimate(x))
         return tuple(
-            ops.convert_to_numpy(t).astype("float64")
-            for t in (data, divergence)
+            ops.convert_to_numpy(ops.stop_gradient(t)).astype("float64")
+            for t in (estimate(x), ops.sum(v * product, axis=axes))
         )

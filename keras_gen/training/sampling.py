@@ -7,9 +7,9 @@ from keras import ops
 from keras_gen.training import backend
 from keras_gen.training.noise import draw
 
-# Evaluations a call where fresh noise is needed: it is drawn on the host, and
-# memory must not grow with the number of steps.
-CHUNK = 50
+# Bytes of fresh noise a call: it is drawn on the host, and memory must not
+# grow with the number of steps.
+NOISE_BYTES = 2**26
 
 
 class SamplingLoop(keras.Model):
@@ -130,18 +130,21 @@ def run_plan(loop, x, plan, weights, streams, extra, batch_size, on_step=None):
                 rows,
                 [streams[i] for i in index[:n]] if noisy else None,
                 inputs,
+                n,
                 on_step,
-            )[:n]
+            )
         )
     return np.concatenate(results)
 
 
-def _run_batch(loop, x, rows, streams, inputs, on_step):
+def _run_batch(loop, x, rows, streams, inputs, n, on_step):
+    """Return the first n samples; what follows them only fills the batch."""
     size = len(rows)
     if on_step is not None:
         size = 1
     elif streams is not None:
-        size = -(-len(rows) // -(-len(rows) // CHUNK))
+        calls = -(-len(rows) * x.nbytes // NOISE_BYTES)
+        size = -(-len(rows) // calls)
     state = [x, np.zeros_like(x), np.zeros_like(x)]
     for first in range(0, len(rows), size):
         part = rows[first : first + size]
@@ -159,8 +162,8 @@ def _run_batch(loop, x, rows, streams, inputs, on_step):
             state = loop.predict_on_batch({**inputs, **arrays})
         state = [np.asarray(part, "float32") for part in state]
         if on_step is not None:
-            on_step(first, len(rows), state[0], state[2])
-    return state[0]
+            on_step(first, len(rows), state[0][:n], state[2][:n])
+    return state[0][:n]
 
 
 def _idle(row, n):

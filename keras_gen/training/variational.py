@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gen.diffusion import samplers
+from keras_gen.diffusion.schedules import DiscreteSchedule
 from keras_gen.losses import gaussian_kl
 
 
@@ -17,16 +18,27 @@ def log_discretized_normal(x, mean, log_var):
     the outermost ones for the rest of the line.
     """
 
-    def below(a):  # the normal distribution function
-        return 0.5 * (1.0 + ops.erf(a / math.sqrt(2.0)))
+    def above(z):  # the probability of more than z
+        return 0.5 * (1.0 - ops.erf(z / math.sqrt(2.0)))
 
     scale = ops.exp(-0.5 * log_var)
-    upper = below((x - mean + 1.0 / 255.0) * scale)
-    lower = below((x - mean - 1.0 / 255.0) * scale)
-    # From above, where the difference of two numbers near 1 is inexact.
-    above = below((mean - x + 1.0 / 255.0) * scale)
-    p = ops.where(x > 0.999, above, ops.where(x < -0.999, upper, upper - lower))
-    return ops.log(ops.maximum(p, 1e-12))
+    u, half = (x - mean) * scale, scale / 255.0
+    near, far = ops.abs(u) - half, ops.abs(u) + half
+    outermost = ops.abs(x) > 0.999
+    # The open side of an outermost interval is the far or the near one.
+    far_open = ops.logical_and(outermost, x * u > 0)
+    near_open = ops.logical_and(outermost, x * u <= 0)
+    p = ops.where(near_open, 1.0, above(near))
+    p = p - ops.where(far_open, 0.0, above(far))
+    # In the tail, where these differences vanish in float32, the probability
+    # of more than z is e^(-z^2 / 2) / (z sqrt(2 pi)), nearly.
+    z = ops.maximum(near, 4.0)
+    beyond = ops.exp(-0.5 * (ops.square(far) - ops.square(z))) * z / far
+    beyond = ops.where(far_open, 0.0, ops.minimum(beyond, 1.0 - 1e-6))
+    tail = ops.log(1.0 - beyond) - 0.5 * ops.square(z) - ops.log(z)
+    tail = tail - 0.5 * math.log(2.0 * math.pi)
+    in_tail = ops.logical_and(near > 4.0, ops.logical_not(near_open))
+    return ops.where(in_tail, tail, ops.log(ops.maximum(p, 1e-12)))
 
 
 class VariationalBound:
@@ -44,7 +56,7 @@ class VariationalBound:
     """
 
     def __init__(self, schedule, variance):
-        if not hasattr(schedule, "draw_steps"):
+        if not isinstance(schedule, DiscreteSchedule):
             raise ValueError(
                 "The variational bound, and learning the variance, need a "
                 "discrete schedule such as `CosineSchedule()`. Received: "
@@ -74,7 +86,8 @@ class VariationalBound:
             x_t: Tensor of its shape.
             data: The estimate of x_0.
             steps: Integer tensor `(n,)`, t from 1.
-            v: Tensor in [0, 1], the share of the larger variance, or None.
+            v: Tensor, the share of the larger variance, meant to be in
+                [0, 1], or None.
 
         Returns:
             float32 tensor `(n,)`.
@@ -128,8 +141,7 @@ class BoundOfSteps(keras.Model):
             sigma,
             inputs.get("labels"),
             ops.zeros_like(x),
-            inputs.get("condition"),
         )
-        if len(x.shape) == 4:
+        if self.denoising_model.clips:
             data = ops.clip(data, -1.0, 1.0)
         return self.bound(x, x_t, data, steps, v)

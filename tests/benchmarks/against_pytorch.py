@@ -10,7 +10,6 @@ the ratio is the median of those of neighbouring runs. Above 1 ours is faster.
 """
 
 import argparse
-import math
 import time
 
 import torch  # before TensorFlow, which it can crash after
@@ -195,9 +194,9 @@ class TorchBlock(nn.Module):
 
     def __init__(self, taken, width, dim, attends):
         super().__init__()
-        self.norm = nn.GroupNorm(math.gcd(taken // 2, 8), taken)
+        self.norm = nn.GroupNorm(8, taken)
         self.first = nn.Conv2d(taken, width, 3, 1, 1)
-        groups = math.gcd(width // 2, 8)
+        groups = 8
         self.second_norm = nn.GroupNorm(groups, width, affine=False)
         self.modulation = nn.Linear(dim, 2 * width)
         self.second = nn.Conv2d(width, width, 3, 1, 1)

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gen.diffusion import get_prediction
+
 
 class Mixture:
     """Normal distributions N(m_k, std^2 I) with weights, in any dimension.
@@ -50,13 +52,14 @@ class MixtureLayer(keras.layers.Layer):
     """The exact denoiser of a mixture as a network sees it.
 
     Inputs are x / sqrt(alpha^2 + sigma^2), ln(sigma / alpha) and labels, which
-    name a component, or are zero for all of them. Returns E[x_0 | x_t], or
-    with `noise=True` E[noise | x_t].
+    name a component, or are zero for all of them. Returns what `prediction`
+    says of E[x_0 | x_t] and E[noise | x_t] where alpha^2 + sigma^2 = 1.
     """
 
-    def __init__(self, mixture, noise=False):
+    def __init__(self, mixture, prediction="data"):
         super().__init__()
-        self.mixture, self.noise = mixture, noise
+        self.mixture = mixture
+        self.prediction = get_prediction(prediction)
 
     def call(self, inputs):
         x, level, *labels = inputs
@@ -75,12 +78,13 @@ class MixtureLayer(keras.layers.Layer):
         w = ops.expand_dims(w / ops.sum(w, axis=-1, keepdims=True), -1)
         gain = ops.expand_dims(alpha * m.std**2, 1) / v
         data = ops.sum(w * (means + gain * offset), axis=1)
-        return (x - alpha * data) / sigma if self.noise else data
+        noise = (x - alpha * data) / sigma
+        return self.prediction.target(data, noise, alpha, sigma)
 
 
-def network(mixture, labels=False, noise=False):
+def network(mixture, labels=False, prediction="data"):
     """Return the exact denoiser as a `keras.Model`."""
     inputs = [keras.Input((mixture.means.shape[1],)), keras.Input((1,))]
     if labels:
         inputs.append(keras.Input((len(mixture.means),)))
-    return keras.Model(inputs, MixtureLayer(mixture, noise)(inputs))
+    return keras.Model(inputs, MixtureLayer(mixture, prediction)(inputs))

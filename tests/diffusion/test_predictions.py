@@ -58,6 +58,17 @@ def test_one_weighting_is_one_loss_in_every_parametrisation(
         assert loss == pytest.approx(expected, rel=1e-5), name
 
 
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_targets_do_not_change_with_the_scale(name, pair):
+    """So that a network means the same on every schedule."""
+    prediction = kg.diffusion.get_prediction(name)
+    np.testing.assert_allclose(
+        prediction.target(*pair, 0.8, 0.6),
+        prediction.target(*pair, 2.4, 1.8),
+        atol=1e-12,
+    )
+
+
 def test_weights_of_the_table():
     """On the errors of x0 and v at a variance-preserving level."""
     alpha, sigma = 0.8, 0.6

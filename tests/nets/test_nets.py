@@ -142,8 +142,19 @@ def test_denoising_networks(make, shape):
         changed = [*inputs[:i], np.asarray(other), *inputs[i + 1 :]]
         after = host(network([tensor(a) for a in changed]))
         assert (np.abs(after - before).max(axis=(1, 2, 3)) > 1e-4).all(), i
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:  # a loss is computed on what they return
+        assert make(shape).outputs[0].dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")
     wider = make(shape, in_channels=5, out_channels=2)
     assert wider.inputs[0].shape[-1] == 5 and wider.outputs[0].shape[-1] == 2
+
+
+def test_the_unet_normalises_any_number_of_channels():
+    network = nets.unet((8, 8, 1), (5, 12), 1, (4,))
+    x = tensor(np.random.default_rng(0).normal(size=(2, 8, 8, 1)))
+    assert network([x, tensor(np.zeros((2, 1)))]).shape == (2, 8, 8, 1)
 
 
 def test_the_unet_attends_where_it_is_told():

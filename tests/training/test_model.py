@@ -6,6 +6,7 @@ import pytest
 
 import keras_gen as kg
 from tests.cases import CASES
+from tests.checks import generate
 from tests.conftest import BACKEND
 from tests.conftest import host
 
@@ -72,7 +73,16 @@ def test_conditions_compile_with_xla(digits):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize(
-    "name", ["vae", "gan", "gan_conv", "gan_stabilised", "gan_reference"]
+    "name",
+    [
+        "vae",
+        "gan",
+        "gan_conv",
+        "gan_stabilised",
+        "gan_reference",
+        "ddpm",
+        "flow_matching",
+    ],
 )
 def test_mixed_precision(name, policy, digits):
     if (name, policy) == ("gan_stabilised", "mixed_float16"):
@@ -83,7 +93,7 @@ def test_mixed_precision(name, policy, digits):
     try:
         model = CASES[name]()
         history = model.fit(digits, epochs=2, verbose=0).history
-        images = model.generate(2, seed=0)
+        images = generate(model, 2, seed=0)
     finally:
         keras.config.set_dtype_policy("float32")
     for key, values in history.items():
