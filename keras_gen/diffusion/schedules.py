@@ -101,6 +101,20 @@ class DiscreteSchedule(Schedule):
     def products(self):
         raise NotImplementedError
 
+    def _from_betas(self, betas):
+        """Return abar of betas that are meant for 1,000 steps."""
+        betas = betas * 1000.0 / self.num_steps
+        if betas[-1] >= 1.0:
+            raise ValueError(
+                "This schedule needs at least 21 steps: with fewer, beta "
+                f"exceeds 1. Received: num_steps={self.num_steps}"
+            )
+        return np.cumprod(1.0 - betas)
+
+    def _capped(self, f):
+        """Return abar = f(t) / f(0) at t = 1/T, ..., 1, no beta above 0.999."""
+        return np.cumprod(1.0 - np.minimum(1.0 - f[1:] / f[:-1], 0.999))
+
     def levels(self, t):
         i = np.rint(np.asarray(t, "float64") * self.num_steps).astype(int)
         return self.alphas[i], self.sigmas[i]
@@ -146,14 +160,7 @@ class LinearSchedule(DiscreteSchedule):
     """
 
     def products(self):
-        scale = 1000.0 / self.num_steps
-        betas = scale * np.linspace(1e-4, 0.02, self.num_steps)
-        if betas[-1] >= 1.0:
-            raise ValueError(
-                "The linear schedule needs at least 21 steps: with fewer, beta "
-                f"exceeds 1. Received: num_steps={self.num_steps}"
-            )
-        return np.cumprod(1.0 - betas)
+        return self._from_betas(np.linspace(1e-4, 0.02, self.num_steps))
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -170,8 +177,7 @@ class CosineSchedule(DiscreteSchedule):
     def products(self):
         t = np.linspace(0.0, 1.0, self.num_steps + 1)
         f = np.cos((t + 0.008) / 1.008 * np.pi / 2.0) ** 2
-        betas = np.minimum(1.0 - f[1:] / f[:-1], 0.999)
-        return np.cumprod(1.0 - betas)
+        return self._capped(f)
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -184,14 +190,7 @@ class SigmoidBetaSchedule(DiscreteSchedule):
 
     def products(self):
         a = np.linspace(-6.0, 6.0, self.num_steps)
-        betas = (0.02 - 1e-4) / (1.0 + np.exp(-a)) + 1e-4
-        betas *= 1000.0 / self.num_steps
-        if betas[-1] >= 1.0:
-            raise ValueError(
-                "This schedule needs at least 21 steps: with fewer, beta "
-                f"exceeds 1. Received: num_steps={self.num_steps}"
-            )
-        return np.cumprod(1.0 - betas)
+        return self._from_betas((0.02 - 1e-4) / (1.0 + np.exp(-a)) + 1e-4)
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -209,8 +208,7 @@ class SigmoidSchedule(DiscreteSchedule):
         t = np.linspace(0.0, 1.0, self.num_steps + 1)
         sigmoid = 1.0 / (1.0 + np.exp(3.0 - 6.0 * t))
         abar = (sigmoid[-1] - sigmoid) / (sigmoid[-1] - sigmoid[0])
-        betas = np.minimum(1.0 - abar[1:] / abar[:-1], 0.999)
-        return np.cumprod(1.0 - betas)
+        return self._capped(abar)
 
 
 @keras.saving.register_keras_serializable("keras_gen")

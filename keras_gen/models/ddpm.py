@@ -25,10 +25,9 @@ class DDPM(DenoisingModel):
             `keras_gen.nets.unet`, see
             `keras_gen.training.denoising.DenoisingModel`.
         schedule: A schedule or its name, see `DenoisingModel`.
-        num_steps: Integer, or None, the steps of `generate` by default.
         sampler: String, the sampler of `generate` by default.
-        label_dropout: Float in [0, 1).
-        ema_decay: Float in [0, 1) to sample with averaged weights, or None.
+        **kwargs: See `DenoisingModel`: `num_steps`, `label_dropout`,
+            `ema_decay`.
 
     Raises:
         ValueError: If the network does not fit, or the schedule ends in noise
@@ -45,26 +44,8 @@ class DDPM(DenoisingModel):
     (10, 28, 28, 1)
     """
 
-    def __init__(
-        self,
-        network,
-        schedule="linear",
-        num_steps=None,
-        sampler="ddpm",
-        label_dropout=0.1,
-        ema_decay=0.999,
-        **kwargs,
-    ):
-        super().__init__(
-            network,
-            schedule,
-            "noise",
-            sampler,
-            num_steps,
-            label_dropout,
-            ema_decay,
-            **kwargs,
-        )
+    def __init__(self, network, schedule="linear", sampler="ddpm", **kwargs):
+        super().__init__(network, schedule, "noise", sampler, **kwargs)
 
     def objective(self, x, y, training):
         alpha, sigma = self.schedule.draw(ops.shape(x)[0], self.seed_generator)

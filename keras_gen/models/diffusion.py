@@ -39,10 +39,9 @@ class Diffusion(DenoisingModel):
             of the same height and width, such as
             `keras_gen.layers.LowResolution(4)` for super-resolution; the
             channels of its first input grow by those. None for nothing.
-        num_steps: Integer, the steps of `generate` by default.
         sampler: String, the sampler of `generate` by default.
-        label_dropout: Float in [0, 1), see `DDPM`.
-        ema_decay: Float in [0, 1) to sample with averaged weights, or None.
+        num_steps: Integer, the steps of `generate` by default.
+        **kwargs: See `DenoisingModel`: `label_dropout`, `ema_decay`.
 
     Raises:
         ValueError: If the network does not fit, or predicts noise where the
@@ -66,10 +65,8 @@ class Diffusion(DenoisingModel):
         self_conditioning=False,
         learn_variance=False,
         condition=None,
-        num_steps=30,
         sampler="dpmpp_2m",
-        label_dropout=0.1,
-        ema_decay=0.999,
+        num_steps=30,
         **kwargs,
     ):
         self.self_conditioning = self_conditioning
@@ -81,8 +78,6 @@ class Diffusion(DenoisingModel):
             prediction,
             sampler,
             num_steps,
-            label_dropout,
-            ema_decay,
             **kwargs,
         )
         if condition is not None:

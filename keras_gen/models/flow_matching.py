@@ -10,7 +10,7 @@ from keras_gen.training.denoising import DenoisingModel
 class FlowMatching(DenoisingModel):
     """Learn the velocity of straight paths from noise to data.
 
-        x_t = (1 - t) x_0 + t noise,      t in (0, 1)
+        x_t = (1 - t) x_0 + t noise,      t from 0 to 1
         L = E |noise - x_0 - u(x_t, t)|^2,   mean over data dimensions
 
     The best u is the mean velocity of all paths through x_t. A sample starts
@@ -23,11 +23,10 @@ class FlowMatching(DenoisingModel):
         schedule: A schedule or its name; `"rectified_flow"` is the straight
             one, and `keras_gen.diffusion.RectifiedFlow("logit_normal")` trains
             more on the middle of it.
-        num_steps: Integer, the steps of `generate` by default.
         sampler: String, the sampler of `generate` by default: `"euler"`, or
             `"flow_heun"` of order 2, with two evaluations a step.
-        label_dropout: Float in [0, 1), see `DDPM`.
-        ema_decay: Float in [0, 1) to sample with averaged weights, or None.
+        num_steps: Integer, the steps of `generate` by default.
+        **kwargs: See `DenoisingModel`: `label_dropout`, `ema_decay`.
 
     Raises:
         ValueError: If the network does not fit.
@@ -48,21 +47,12 @@ class FlowMatching(DenoisingModel):
         self,
         network,
         schedule="rectified_flow",
-        num_steps=50,
         sampler="euler",
-        label_dropout=0.1,
-        ema_decay=0.999,
+        num_steps=50,
         **kwargs,
     ):
         super().__init__(
-            network,
-            schedule,
-            "flow",
-            sampler,
-            num_steps,
-            label_dropout,
-            ema_decay,
-            **kwargs,
+            network, schedule, "flow", sampler, num_steps, **kwargs
         )
 
     def objective(self, x, y, training):

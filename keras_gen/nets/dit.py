@@ -5,8 +5,8 @@ from keras import layers
 from keras import ops
 
 from keras_gen.layers.noise_level import AdaptiveNormalization
-from keras_gen.layers.noise_level import NoiseLevelEmbedding
 from keras_gen.layers.position import PositionEmbedding
+from keras_gen.nets.noise_level import noise_and_class
 
 
 def dit(
@@ -63,15 +63,8 @@ def dit(
         )
     image = keras.Input((height, width, in_channels or channels))
     out_channels = out_channels or channels
-    inputs = [image, keras.Input((1,))]
-    embedding = layers.Dense(dim)(NoiseLevelEmbedding(dim)(inputs[1]))
-    if num_classes is not None:
-        inputs.append(keras.Input((num_classes,)))
-        label = layers.Dense(dim, use_bias=False)(inputs[2])
-        embedding = layers.Add()([embedding, label])
-    embedding = layers.Activation("silu")(
-        layers.Dense(dim)(layers.Activation("silu")(embedding))
-    )
+    others, embedding = noise_and_class(dim, num_classes)
+    inputs = [image, *others]
 
     def gated(x, y):
         gate = layers.Dense(dim, kernel_initializer="zeros")(embedding)

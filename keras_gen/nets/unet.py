@@ -6,8 +6,8 @@ import keras
 from keras import layers
 
 from keras_gen.layers.noise_level import AdaptiveNormalization
-from keras_gen.layers.noise_level import NoiseLevelEmbedding
 from keras_gen.nets.conv import coarsest
+from keras_gen.nets.noise_level import noise_and_class
 
 
 def unet(
@@ -56,16 +56,8 @@ def unet(
     coarsest(image_shape, len(filters) - 1)
     height, width, channels = image_shape
     image = keras.Input((height, width, in_channels or channels))
-    inputs = [image, keras.Input((1,))]
-    dim = 4 * filters[0]
-    embedding = layers.Dense(dim)(NoiseLevelEmbedding(dim)(inputs[1]))
-    if num_classes is not None:
-        inputs.append(keras.Input((num_classes,)))
-        label = layers.Dense(dim, use_bias=False)(inputs[2])
-        embedding = layers.Add()([embedding, label])
-    embedding = layers.Activation("silu")(
-        layers.Dense(dim)(layers.Activation("silu")(embedding))
-    )
+    others, embedding = noise_and_class(4 * filters[0], num_classes)
+    inputs = [image, *others]
 
     def block(x, width):
         x = _residual_block(x, embedding, width, dropout)
