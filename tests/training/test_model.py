@@ -87,6 +87,8 @@ def test_conditions_compile_with_xla(digits):
 def test_mixed_precision(name, policy, digits):
     if (name, policy) == ("gan_stabilised", "mixed_float16"):
         pytest.skip("slow, and the bfloat16 one has the same casts")
+    if (name, policy) == ("flow_matching", "mixed_float16"):
+        pytest.skip("JAX lacks it on CPU: attention in float16")
     if BACKEND == "torch" and (name, policy) == ("gan_conv", "mixed_float16"):
         pytest.skip("torch lacks it on CPU: second derivatives of float16 conv")
     keras.config.set_dtype_policy(policy)
