@@ -300,7 +300,7 @@ CASES = {
     "semi_supervised_gan": _semi_supervised_gan,
     "ddpm": _ddpm,
     "flow_matching": lambda: _compiled(
-        kg.models.FlowMatching(_transformer(), num_steps=20)
+        kg.models.FlowMatching(_transformer(), num_steps=4)
     ),
     "diffusion": _diffusion,
 }
