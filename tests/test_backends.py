@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cases import CASES
 from tests.conftest import BACKEND
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -50,10 +51,11 @@ def test_loss_curves_agree(name):
 
 
 def test_a_model_saved_on_one_backend_generates_alike_on_all(tmp_path):
-    """Each backend trains every case; each then draws from all of them."""
+    """Each backend trains a third of the cases; each draws from all of them."""
     for backend in BACKENDS:
         run(backend, "train", tmp_path / backend)
     images = {b: run(b, "generate", tmp_path) for b in BACKENDS}
+    assert len(images["tensorflow"]) == len(CASES)
     for preset, reference in images["tensorflow"].items():
         assert np.std(reference) > 0.01
         for backend in BACKENDS[1:]:
@@ -77,7 +79,6 @@ def _curve(name):
     import keras
 
     import keras_gen as kg
-    from tests.cases import CASES
 
     keras.random.normal = _table_noise
     model = CASES[name]()
@@ -102,13 +103,14 @@ def _train(folder):
     import keras
 
     import keras_gen as kg
-    from tests.cases import CASES
     from tests.checks import suited
 
-    data = kg.data.load("digits")
-    for name, make in CASES.items():
+    full = kg.data.load("digits")
+    data = kg.data.ImageDataset(full.images[:256], full.labels[:256], 32)
+    own = BACKENDS.index(keras.backend.backend())
+    for name in list(CASES)[own :: len(BACKENDS)]:
         keras.utils.set_random_seed(1)
-        model = make()
+        model = CASES[name]()
         model.fit(suited(model, data), epochs=2, verbose=0)
         model.save_to_preset(Path(folder) / name)
 

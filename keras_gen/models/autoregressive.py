@@ -22,6 +22,8 @@ class Autoregressive(GenerativeModel):
     A sample inverts the distribution of each code at a uniform number from
     its starting noise, so that it depends on seed and weights alone. The loop
     over the grid is compiled as one program where the backend can.
+    `generate(temperature=T)` draws from p(x_i | ...)^(1/T), normalised: below 1
+    samples are more typical and more alike.
 
     With `images=True` the codes are grey levels, and what goes in and out is
     images in [-1, 1], rounded to the nearest of `num_codes` levels. Of
@@ -120,15 +122,30 @@ class Autoregressive(GenerativeModel):
         log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
         return np.take_along_axis(log_p, x, axis=-1).sum(axis=(1, 2, 3))
 
-    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
+    def from_noise(
+        self,
+        noise,
+        labels=None,
+        batch_size=None,
+        use_ema=None,
+        temperature=1.0,
+    ):
+        if not temperature > 0:
+            raise ValueError(
+                "`temperature` must be above 0. "
+                f"Received: temperature={temperature}"
+            )
         network = self.sampling_network("network", use_ema)
         if id(network) not in self._samplers:
             self._samplers[id(network)] = CodeSampler(network)
         # Uniform numbers: the normal distribution function of the noise.
         u = ndtr(np.asarray(noise, "float64"))[..., 0].astype("float32")
         u = u.reshape(len(u), -1)
+        inverse = np.full((len(u), 1), 1.0 / temperature, "float32")
+        inputs = self._inputs(u, labels)
+        inputs = [inverse, *(inputs if isinstance(inputs, list) else [inputs])]
         codes = self.run_network(
-            self._samplers[id(network)], self._inputs(u, labels), batch_size
+            self._samplers[id(network)], inputs, batch_size
         )
         codes = codes.reshape(-1, *self.data_shape)
         if self.images:
@@ -161,7 +178,7 @@ class CodeSampler(keras.Model):
 
     def call(self, inputs):
         network = self.network
-        u, *labels = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        inverse_temperature, u, *labels = inputs
         height, width = network.inputs[0].shape[1:3]
         positions = ops.arange(height * width)
 
@@ -169,7 +186,8 @@ class CodeSampler(keras.Model):
             grid = ops.reshape(codes, (-1, height, width, 1))
             logits = network([grid, *labels] if labels else grid)
             logits = ops.reshape(logits, (-1, height * width, logits.shape[-1]))
-            p = ops.softmax(ops.cast(ops.take(logits, i, axis=1), "float32"))
+            logits = ops.cast(ops.take(logits, i, axis=1), "float32")
+            p = ops.softmax(logits * inverse_temperature)
             below = ops.cumsum(p, axis=-1) < ops.take(u, i, axis=1)[:, None]
             # Rounding may leave the last sum below 1.
             drawn = ops.sum(ops.cast(below, "int32"), axis=-1)

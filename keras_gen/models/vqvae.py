@@ -204,8 +204,17 @@ class VQVAE(GenerativeModel):
 
     generate.__doc__ = GenerativeModel.generate.__doc__
 
-    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
-        codes = self.prior.from_noise(noise, labels, batch_size, use_ema)
+    def from_noise(
+        self,
+        noise,
+        labels=None,
+        batch_size=None,
+        use_ema=None,
+        temperature=1.0,
+    ):
+        codes = self.prior.from_noise(
+            noise, labels, batch_size, use_ema, temperature
+        )
         return self.decode(codes, batch_size)
 
     def get_config(self):

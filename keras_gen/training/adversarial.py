@@ -375,33 +375,27 @@ class AdversarialModel(GenerativeModel):
     def call(self, inputs, training=False):
         return self.generator(inputs, training=training)
 
-    def starting_noise(self, num_samples, seed, truncation=None):
-        """Return z, with each entry within [-truncation, truncation].
+    def from_noise(
+        self,
+        noise,
+        labels=None,
+        batch_size=None,
+        use_ema=None,
+        truncation=None,
+    ):
+        """Return the generator's samples from z.
 
         Args:
-            num_samples: Integer.
-            seed: Integer or None, see `generate`.
-            truncation: Float above 0, or None for normal z. The smaller, the
-                more typical and the more alike samples get (Brock et al.,
-                2018, arXiv:1809.11096). z gets the law of normal numbers that
-                are drawn again until they fall within.
-
-        Returns:
-            float32 array `(num_samples, *noise_shape)`.
+            noise: float32 array `(n, *noise_shape)`.
+            labels: Integers `(n,)` or integer, for conditional models.
+            batch_size: Integer, how many to compute at once.
+            use_ema: Bool, see `generate`.
+            truncation: Float above 0, the largest entry of z; None for normal
+                z. The smaller, the more typical and the more alike samples get
+                (Brock et al., 2018, arXiv:1809.11096).
         """
-        z = super().starting_noise(num_samples, seed)
-        if truncation is None:
-            return z
-        if not truncation > 0:
-            raise ValueError(
-                "`truncation` must be above 0, or None. "
-                f"Received: truncation={truncation}"
-            )
-        low, high = ndtr(-truncation), ndtr(truncation)
-        return ndtri(low + (high - low) * ndtr(z)).astype("float32")
-
-    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
         generator = self.sampling_network("generator", use_ema)
+        noise = truncate(noise, truncation)
         hot = self.one_hot(labels, len(noise))
         inputs = noise if hot is None else [noise, hot]
         return self.run_network(generator, inputs, batch_size)
@@ -458,3 +452,20 @@ def _warn_of_batch_statistics(network):
             f"{mixing}. The penalty is then another one; leave them out.",
             stacklevel=5,
         )
+
+
+def truncate(z, truncation):
+    """Return z with each entry within [-truncation, truncation].
+
+    Normal z gets the law of normal numbers that are drawn again until they
+    fall within.
+    """
+    if truncation is None:
+        return z
+    if not truncation > 0:
+        raise ValueError(
+            "`truncation` must be above 0, or None. "
+            f"Received: truncation={truncation}"
+        )
+    low, high = ndtr(-truncation), ndtr(truncation)
+    return ndtri(low + (high - low) * ndtr(z)).astype("float32")

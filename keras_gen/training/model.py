@@ -355,7 +355,7 @@ class GenerativeModel(keras.Model):
             batch_size: Integer, how many to compute at once.
             use_ema: Bool, whether to use averaged weights; None for "if the
                 model keeps any".
-            **options: Those of the model's `starting_noise`.
+            **options: Those of the model's `from_noise`.
 
         Returns:
             float32 array `(num_samples, *data_shape)`, images in [-1, 1].
@@ -368,8 +368,8 @@ class GenerativeModel(keras.Model):
                 f"`{type(self).__name__}` is not conditional. Received: "
                 f"labels={labels!r}"
             )
-        noise = self.starting_noise(num_samples, seed, **options)
-        return self.from_noise(noise, labels, batch_size, use_ema)
+        noise = self.starting_noise(num_samples, seed)
+        return self.from_noise(noise, labels, batch_size, use_ema, **options)
 
     def starting_noise(self, num_samples, seed):
         """Return what samples start from, `(num_samples, *noise_shape)`."""

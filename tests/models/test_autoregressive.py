@@ -95,10 +95,19 @@ def test_probabilities_of_all_grids_sum_to_one(labels):
     assert np.exp(log_p).std() > 0.02
 
 
-def test_samples_follow_the_probabilities():
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_samples_follow_the_probabilities(temperature):
     model = binary_model()
-    p = np.exp(model.log_likelihood(EVERY))
-    samples = model.generate(8000, seed=0, batch_size=8000)
+    joint = np.exp(model.log_likelihood(EVERY)).reshape(2, 2, 2, 2)
+    p = 1.0
+    for i in range(4):  # each code given those before, sharpened
+        given = joint.sum(axis=tuple(range(i + 1, 4)), keepdims=True)
+        given = given ** (1 / temperature)
+        p = p * given / given.sum(axis=i, keepdims=True)
+    p = p.ravel()
+    samples = model.generate(
+        8000, seed=0, batch_size=8000, temperature=temperature
+    )
     index = samples.reshape(-1, 4) @ [8, 4, 2, 1]
     found = np.bincount(index, minlength=16) / 8000
     assert (np.abs(found - p) < 5 * np.sqrt(p * (1 - p) / 8000)).all()
@@ -138,6 +147,8 @@ def test_uniform_logits_cost_ln_k_a_code():
 
 def test_bad_input():
     model = binary_model()
+    with pytest.raises(ValueError, match="`temperature` must be above 0"):
+        model.generate(2, temperature=0.0)
     model.compile("adam")
     with pytest.raises(ValueError, match=r"codes in \[0, 2\).*\[0, 2\]"):
         model.fit(EVERY * 2, verbose=0)

@@ -1,5 +1,6 @@
 """A resumed run equals one that was never interrupted, bit for bit."""
 
+import shutil
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from tests.checks import suited
 from tests.conftest import host
 
 
-def train(name, data, folder, epochs):
+def train(name, data, folder, epochs=4):
     """Train one case with checkpoints; return its state and history."""
     keras.utils.set_random_seed(5)
     model = CASES[name]()
@@ -26,7 +27,7 @@ def train(name, data, folder, epochs):
         # Validation draws noise as well; once is enough to compile it.
         validation_data=data if name == "vae" else None,
         verbose=0,
-        callbacks=[kg.callbacks.Checkpoint(folder)],
+        callbacks=[kg.callbacks.Checkpoint(folder, every=2)],
     ).history
     logs = [np.array(history[key]) for key in sorted(history)]
     return state(model) + logs
@@ -38,40 +39,42 @@ def make_data():
 
 
 @pytest.fixture(scope="module")
-def resumed(tmp_path_factory):
-    """Two epochs here, then two more of every case in one fresh process."""
-    root = tmp_path_factory.mktemp("resume")
+def trained(tmp_path_factory):
+    """Every case whole, here, and its second half in one fresh process."""
+    root, whole = tmp_path_factory.mktemp("resume"), {}
     for name in CASES:
-        train(name, make_data(), root / name, epochs=2)
+        whole[name] = train(name, make_data(), root / name)
+        shutil.rmtree(root / name / "ckpt-000004")  # as if killed before it
+        assert (root / name / "ckpt-000002").is_dir()
     subprocess.run(
         [sys.executable, "-m", "tests.training.test_resume", str(root)],
         check=True,
     )
-    return root
+    return whole, root
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_resume_in_a_fresh_process_is_bit_exact(name, resumed, tmp_path):
-    whole = train(name, make_data(), tmp_path, epochs=4)
-    with np.load(resumed / f"{name}.npz") as file:
+def test_resume_in_a_fresh_process_is_bit_exact(name, trained):
+    whole, root = trained
+    with np.load(root / f"{name}.npz") as file:
         parts = [file[key] for key in sorted(file.files)]
-    assert len(whole) == len(parts)
-    for i, (a, b) in enumerate(zip(whole, parts, strict=True)):
+    assert len(whole[name]) == len(parts)
+    for i, (a, b) in enumerate(zip(whole[name], parts, strict=True)):
         assert a.tobytes() == b.tobytes(), f"value {i} differs"
 
 
 def test_resume_draws_new_noise_and_a_new_order(tmp_path):
     data = make_data()
     first = host(data[0][0])
-    data.set_epoch(1)
+    data.set_epoch(2)
     assert not np.array_equal(first, host(data[0][0]))
-    train("vae", data, tmp_path, epochs=1)
+    train("vae", data, tmp_path, epochs=2)
     keras.utils.set_random_seed(5)
     model = CASES["vae"]()
     fresh = host(model.seed_generator.state)
     model.fit(
         data,
-        epochs=1,
+        epochs=2,
         verbose=0,
         callbacks=[kg.callbacks.Checkpoint(tmp_path)],
     )
@@ -83,7 +86,7 @@ if __name__ == "__main__":
 
     root = Path(sys.argv[1])
     for name in CASES:
-        values = train(name, make_data(), root / name, epochs=4)
+        values = train(name, make_data(), root / name)
         np.savez(
             root / f"{name}.npz",
             **{f"{i:04d}": value for i, value in enumerate(values)},

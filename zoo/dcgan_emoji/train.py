@@ -27,8 +27,8 @@ SHAPE, EPOCHS = (64, 64, 3), 300
 keras.utils.set_random_seed(0)
 train = kg.data.load(sys.argv[1], image_size=64, labels=False, batch_size=64)
 model = kg.models.GAN(
-    kg.nets.dcgan_generator(SHAPE, filters=256),
-    kg.nets.dcgan_discriminator(SHAPE, filters=256),
+    kg.nets.dcgan_generator(SHAPE, filters=128),
+    kg.nets.dcgan_discriminator(SHAPE, filters=128),
     augmentation=kg.layers.DiffAugment(),
     ema_decay=0.999,
 )

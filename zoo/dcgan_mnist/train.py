@@ -1,4 +1,4 @@
-"""DCGAN of MNIST, two levels from a grid of 7x7x256.
+"""DCGAN of MNIST, two levels from a grid of 7x7x128.
 
     TFDS_DATA_DIR=... python zoo/dcgan_mnist/train.py
 
@@ -7,7 +7,7 @@ the Frechet distance. Interrupted, it goes on where it was.
 
 Network, initial weights and Adam of Radford et al., Unsupervised Representation
 Learning with Deep Convolutional Generative Adversarial Networks, 2015
-(arXiv:1511.06434), with a quarter of the channels and averaged weights.
+(arXiv:1511.06434), with an eighth of the channels and averaged weights.
 """
 
 import shutil
@@ -24,8 +24,8 @@ SHAPE, EPOCHS = (28, 28, 1), 20
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", labels=False)
 model = kg.models.GAN(
-    kg.nets.dcgan_generator(SHAPE, filters=256),
-    kg.nets.dcgan_discriminator(SHAPE, filters=256),
+    kg.nets.dcgan_generator(SHAPE, filters=128),
+    kg.nets.dcgan_discriminator(SHAPE, filters=128),
     ema_decay=0.999,
 )
 model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
