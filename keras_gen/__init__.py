@@ -12,6 +12,7 @@ from keras_gen import pretraining
 from keras_gen import training
 from keras_gen._version import __version__
 from keras_gen.hub import from_preset
+from keras_gen.hub import list_presets
 from keras_gen.metrics import evaluate
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "evaluate",
     "from_preset",
     "layers",
+    "list_presets",
     "losses",
     "metrics",
     "models",

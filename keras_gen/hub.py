@@ -1,80 +1,47 @@
-"""Models as folders: a configuration of plain types and a file of weights."""
+"""Pretrained models by name: `from_preset`, `list_presets`, their cards."""
 
-import json
-import warnings
-from pathlib import Path
-
-from keras_gen import models
-from keras_gen.training.presets import CONFIG
-from keras_gen.training.presets import WEIGHTS
-from keras_gen.training.presets import check_classes
-from keras_gen.training.presets import digest
+from keras_gen.training.preset_names import built_in
+from keras_gen.training.preset_names import find
+from keras_gen.training.preset_names import read_card
+from keras_gen.training.presets import load_preset
 from keras_gen.training.presets import save_to_preset
 
-__all__ = ["from_preset", "save_to_preset"]
+__all__ = ["from_preset", "list_presets", "save_to_preset"]
 
 
-def from_preset(folder):
-    """Load a model from a folder that `save_to_preset` wrote.
+def from_preset(preset, load_weights=True, **overrides):
+    """Load a model that `save_to_preset` wrote.
 
-    Nothing in the folder is executed: the class is looked up among the models
-    of this package, networks may consist of Keras's and this package's layers
-    only, and the weights are numbers.
+    Size and SHA-256 of the files are compared with those in its `card.json`,
+    and nothing in them is executed: the class is looked up among the models of
+    this package, networks may consist of Keras's and this package's layers
+    only, and the weights are numbers. This protects from damage, and from code
+    in files; it does not tell who wrote them.
 
     Args:
-        folder: Path of the folder, written on any backend.
+        preset: Name of a preset of `list_presets()`, path of a folder written
+            on any backend, or `"hf://organisation/name"`, at a revision with
+            `"hf://organisation/name@revision"`, which is downloaded once with
+            `huggingface_hub`.
+        load_weights: Bool. False leaves the random weights of a new model, to
+            train the same architecture anew.
+        **overrides: Arguments of the model to replace, such as `ema_decay`.
 
     Returns:
-        The model, not compiled.
+        The model, not compiled, with the weights to sample with.
 
     Raises:
-        ValueError: If the folder is not a preset, names an unknown class, or
-            its weights do not fit its configuration.
+        ValueError: If there is no such preset, a file of it is damaged, holds
+            what a preset may not, or does not fit the others.
 
     Example:
-    >>> model.save_to_preset("runs/vae/model")
-    >>> model = keras_gen.from_preset("runs/vae/model")
+    >>> model = keras_gen.from_preset("vae_mnist")
+    >>> model.generate(4, seed=0).shape
+    (4, 28, 28, 1)
     """
-    folder = Path(folder)
-    try:
-        description = json.loads((folder / CONFIG).read_text())
-        class_name, config = description["class"], description["config"]
-        if not isinstance(config, dict):
-            raise ValueError(f"'config' must be a dict, not {config!r}")
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"There is no preset in {str(folder)!r}: expected the files "
-            f"{CONFIG} and {WEIGHTS}."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{str(folder / CONFIG)!r} is damaged or not a preset: {error}"
-        ) from error
-    if class_name not in models.__all__:
-        raise ValueError(
-            f"Unknown model class {class_name!r}. Expected one of "
-            f"{models.__all__}"
-        )
-    check_classes(config)
-    try:
-        model = getattr(models, class_name).from_config(config)
-    except (TypeError, AttributeError, KeyError) as error:
-        raise ValueError(
-            f"{str(folder / CONFIG)!r} does not describe a {class_name}: "
-            f"{error}"
-        ) from error
-    try:
-        # Presets written before digests have none.
-        expected = description.get("sha256")
-        if expected not in (None, digest(folder / WEIGHTS)):
-            raise ValueError("its SHA-256 is another")
-        with warnings.catch_warnings():
-            # Where a file lacks weights, Keras may only warn.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise ValueError(
-            f"{str(folder / WEIGHTS)!r} is damaged or does not fit its "
-            f"{CONFIG}: {error}"
-        ) from error
-    return model
+    return load_preset(find(preset), load_weights, overrides, wanted=None)
+
+
+def list_presets():
+    """Return name to card of the presets that come with the package."""
+    return {name: read_card(name) for name in built_in()}

@@ -123,6 +123,7 @@ def _check_config(model):
 def _check_preset(model, folder):
     model.save_to_preset(folder)
     assert sorted(path.name for path in folder.iterdir()) == [
+        "card.json",
         "config.json",
         "model.weights.h5",
     ]

@@ -1,10 +1,14 @@
+import hashlib
 import json
+import pickle
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 import keras_gen as kg
+from keras_gen.training.preset_files import plain_file
 from tests.cases import CASES
 
 
@@ -15,15 +19,27 @@ def preset(tmp_path):
 
 
 def edit(preset, change):
+    """Change the configuration, as one who can change the card as well."""
     path = preset / "config.json"
     description = json.loads(path.read_text())
     change(description)
     path.write_text(json.dumps(description))
+    seal(preset)
+
+
+def seal(preset):
+    """Make the digests of the card those of the files."""
+    card = json.loads((preset / "card.json").read_text())
+    for name in card["files"]:
+        data = (preset / name).read_bytes()
+        card["files"][name] = {
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size": len(data),
+        }
+    (preset / "card.json").write_text(json.dumps(card))
 
 
 def test_no_optimizer_is_written(tmp_path, digits):
-    import h5py
-
     model = CASES["gan"]()
     model.fit(digits, verbose=0)
     model.save_to_preset(tmp_path / "gan")
@@ -43,29 +59,210 @@ def test_missing_folder():
         kg.from_preset("nowhere")
 
 
+def refused(preset, reason):
+    with pytest.raises(ValueError, match=reason) as error:
+        kg.from_preset(preset)
+    assert "\n" not in str(error.value)
+    assert "is refused: " in str(error.value)
+
+
 def test_damaged_files(preset):
     weights = preset / "model.weights.h5"
     data = weights.read_bytes()
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 1
+    weights.write_bytes(flipped)
+    refused(preset, "model.weights.h5 is damaged: its SHA-256 is another")
     weights.write_bytes(data[:100])
-    with pytest.raises(ValueError, match="model.weights.h5.*damaged"):
-        kg.from_preset(preset)
+    refused(preset, "model.weights.h5 is damaged: it has 100 bytes, not")
+    seal(preset)
+    refused(preset, "file")  # h5py's own words
+    weights.unlink()
+    refused(preset, "model.weights.h5 is missing")
+    weights.write_bytes(data)
     (preset / "config.json").write_text("{")
-    with pytest.raises(ValueError, match="config.json.*damaged"):
-        kg.from_preset(preset)
+    refused(preset, "config.json is damaged")
+    seal(preset)
+    refused(preset, "config.json is damaged")
+
+
+def test_cards_without_digests(preset):
+    path = preset / "card.json"
+    card = json.loads(path.read_text())
+    for files in (None, [], {}, {"config.json": card["files"]["config.json"]}):
+        path.write_text(json.dumps({**card, "files": files}))
+        refused(preset, "card.json has no digest of")
+    path.unlink()
+    refused(preset, "card.json is missing")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":' * 5000, "[" * 10**6, "[]", " " * 2**23]
+)
+@pytest.mark.parametrize("name", ["card.json", "config.json"])
+def test_json_bombs(preset, name, text):
+    (preset / name).write_text(text)
+    if name != "card.json":
+        seal(preset)
+    refused(preset, f"{name} is (damaged|larger)")
+
+
+def test_links_lead_nowhere(preset, tmp_path):
+    for name in ("config.json", "model.weights.h5", "card.json"):
+        outside = tmp_path / name
+        (preset / name).rename(outside)
+        (preset / name).symlink_to(outside)
+        refused(preset, f"{name} is a link")
+        (preset / name).unlink()
+        outside.rename(preset / name)
+    kg.from_preset(preset)
+
+
+@pytest.mark.parametrize(
+    "name", ["../config.json", "/etc/passwd", "a/b", "..", "", ".x", 3]
+)
+def test_names_of_files_stay_in_the_folder(preset, name):
+    with pytest.raises(ValueError, match="is not the name of a file"):
+        plain_file(preset, name)
+
+
+def change_weights(preset, change):
+    with h5py.File(preset / "model.weights.h5", "r+") as file:
+        change(file)
+    seal(preset)
+
+
+def first_array(file):
+    """Return the name of an array in a file of weights."""
+    names = []
+    file.visititems(
+        lambda name, item: (
+            names.append(name)
+            if isinstance(item, h5py.Dataset) and item.ndim == 2
+            else None
+        )
+    )
+    return names[0]
+
+
+def _external_link(file):
+    name = first_array(file)
+    del file[name]
+    file[name] = h5py.ExternalLink("/etc/other.h5", "/secret")
+
+
+def _soft_link(file):
+    name = first_array(file)
+    del file[name]
+    file[name] = h5py.SoftLink("/elsewhere")
+
+
+def _replace(file, **arguments):
+    name = first_array(file)
+    shape = file[name].shape
+    del file[name]
+    file.create_dataset(name, **{"shape": shape, "dtype": "f4", **arguments})
+
+
+def _virtual(file):
+    name = first_array(file)
+    shape = file[name].shape
+    del file[name]
+    layout = h5py.VirtualLayout(shape, "f4")
+    layout[:] = h5py.VirtualSource("/etc/other.h5", "x", shape)
+    file.create_virtual_dataset(name, layout)
+
+
+def _external_storage(file):
+    _replace(file, external=[("/tmp/other.raw", 0, h5py.h5f.UNLIMITED)])
+
+
+def _giant(file):
+    _replace(file, shape=(2**40, 4))
+
+
+def _chunked(file):
+    _replace(file, shape=(2**40, 4), chunks=(1, 4))
+
+
+def _other_shape(file):
+    shape = file[first_array(file)].shape
+    _replace(file, data=np.zeros((shape[0] + 1, shape[1]), "f4"), shape=None)
+
+
+def _extra(file):
+    file["extra"] = np.zeros(3, "f4")
+
+
+def _less(file):
+    del file[first_array(file)]
+
+
+def _text(file):
+    _replace(file, data=[b"x"], shape=None, dtype="S1")
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (_external_link, "is a link"),
+        (_soft_link, "is a link"),
+        (_virtual, "lies in another file"),
+        (_external_storage, "lies in another file"),
+        (_giant, "is declared larger than it is"),
+        (_chunked, "is not a plain array"),
+        (_text, "is not a plain array"),
+        (_other_shape, "does not fit its config.json"),
+        (_extra, "does not fit its config.json"),
+        (_less, "does not fit its config.json"),
+    ],
+)
+def test_hostile_weights(preset, change, reason):
+    change_weights(preset, change)
+    refused(preset, reason)
+
+
+def test_a_pickle_in_place_of_weights(preset):
+    (preset / "model.weights.h5").write_bytes(pickle.dumps(print))
+    seal(preset)
+    refused(preset, "file")
+
+
+def test_giant_networks_are_not_built(preset):
+    """They would take all memory before the file of weights is looked at."""
+
+    def widen(value):
+        if isinstance(value, dict):
+            for key in value:
+                if key == "units":
+                    value[key] = 10_000_000
+                widen(value[key])
+        elif isinstance(value, list):
+            for item in value:
+                widen(item)
+
+    edit(preset, lambda d: widen(d["config"]["decoder"]))
+    refused(preset, "declares more weights than model.weights.h5 holds")
+    edit(preset, lambda d: d["config"].update(name=[10**12]))
+    refused(preset, "may not hold the size 1000000000000")
 
 
 def test_unknown_model_class(preset):
     edit(preset, lambda d: d.update({"class": "Model"}))
-    with pytest.raises(ValueError, match="Unknown model class 'Model'"):
-        kg.from_preset(preset)
+    refused(preset, "Unknown model class 'Model'")
+    edit(preset, lambda d: d.update({"class": "os.system"}))
+    refused(preset, "Unknown model class")
+    edit(preset, lambda d: d.pop("class"))
+    refused(preset, "Unknown model class None")
 
 
 def test_weights_of_another_model(preset, tmp_path):
     CASES["gan"]().save_to_preset(tmp_path / "gan")
     weights = (tmp_path / "gan" / "model.weights.h5").read_bytes()
     (preset / "model.weights.h5").write_bytes(weights)
-    with pytest.raises(ValueError, match="does not fit"):
-        kg.from_preset(preset)
+    refused(preset, "is damaged")
+    seal(preset)
+    refused(preset, "does not fit")
 
 
 def test_other_files_in_the_folder_stay(preset, tmp_path):
@@ -94,8 +291,7 @@ def test_weights_and_configuration_of_two_saves(preset):
     before = (preset / "config.json").read_bytes()
     CASES["vae"]().save_to_preset(preset)
     (preset / "config.json").write_bytes(before)
-    with pytest.raises(ValueError, match="damaged.*SHA-256 is another"):
-        kg.from_preset(preset)
+    refused(preset, "damaged")
 
 
 def test_what_is_no_preset_is_not_replaced(preset, tmp_path):
@@ -135,11 +331,9 @@ def test_a_failed_replacement_keeps_the_old_preset(preset, monkeypatch):
 
 def test_configurations_that_do_not_fit_the_class(preset):
     edit(preset, lambda d: d["config"].pop("encoder"))
-    with pytest.raises(ValueError, match="does not describe a VAE"):
-        kg.from_preset(preset)
+    refused(preset, "does not describe a VAE")
     edit(preset, lambda d: d.update({"config": None}))
-    with pytest.raises(ValueError, match="'config' must be a dict"):
-        kg.from_preset(preset)
+    refused(preset, "'config' must be a dict")
 
 
 @pytest.mark.parametrize(
@@ -150,12 +344,17 @@ def test_configurations_that_do_not_fit_the_class(preset):
         {"module": "builtins", "class_name": "function", "config": "eval"},
         {"module": "keras.layers", "class_name": "Lambda", "config": {}},
         {"class_name": "__lambda__", "config": {"value": "x"}},
+        {"module": "keras.layers", "class_name": "TFSMLayer", "config": {}},
+        {"module": "keras.layers", "class_name": "StringLookup", "config": {}},
+        {"module": "keras.utils", "class_name": "get_file", "config": {}},
+        {"module": "keras.layers", "class_name": "add", "config": {}},
+        {"module": "keras_gen.cli", "class_name": "main", "config": {}},
+        {"module": "keras.layers", "registered_name": "other>Layer"},
     ],
 )
 def test_classes_from_elsewhere_are_refused(preset, layer):
     edit(preset, lambda d: d["config"]["encoder"].update(layer))
-    with pytest.raises(ValueError, match="A preset may"):
-        kg.from_preset(preset)
+    refused(preset, "A preset may")
 
 
 def test_a_network_that_could_not_be_read_back_is_not_written(tmp_path):
@@ -171,3 +370,57 @@ def test_a_network_that_could_not_be_read_back_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="classes of Keras and keras_gen"):
         model.save_to_preset(tmp_path / "own")
     assert not (tmp_path / "own").exists()
+
+
+# Names, overrides, averages.
+
+
+def test_built_in_presets_have_names():
+    cards = kg.list_presets()
+    assert "vae_mnist" in cards
+    assert kg.models.VAE.presets.keys() == {
+        name for name, card in cards.items() if card["class"] == "VAE"
+    }
+    model = kg.models.VAE.from_preset("vae_mnist")
+    assert type(model) is kg.models.VAE
+    with pytest.raises(ValueError, match="holds a VAE, which is no GAN"):
+        kg.models.GAN.from_preset("vae_mnist")
+    with pytest.raises(ValueError, match="Did you mean 'vae_mnist'"):
+        kg.from_preset("vea_mnist")
+
+
+def test_the_averaged_weights_are_written(tmp_path, digits):
+    model = CASES["conditional_vae"]()
+    model.fit(digits, verbose=0)
+    model.save_to_preset(tmp_path / "vae")
+    loaded = kg.from_preset(tmp_path / "vae")
+    assert loaded.ema_decay == model.ema_decay == 0.9
+    expected = model.generate(3, labels=1, seed=0)
+    assert (model.generate(3, 1, seed=0, use_ema=False) != expected).any()
+    for use_ema in (None, False, True):
+        np.testing.assert_array_equal(
+            loaded.generate(3, labels=1, seed=0, use_ema=use_ema), expected
+        )
+
+
+def test_arguments_can_be_replaced(preset):
+    model = kg.from_preset(preset)
+    other = kg.from_preset(preset, ema_decay=0.5, beta=4.0)
+    assert (other.ema_decay, other.beta) == (0.5, 4.0)
+    expected = model.generate(3, seed=0)
+    for use_ema in (True, False):
+        np.testing.assert_array_equal(
+            other.generate(3, seed=0, use_ema=use_ema), expected
+        )
+    decoder = kg.nets.dense_decoder((8, 8, 1), model.noise_shape[0], (5,))
+    with pytest.raises(ValueError, match=r"do not fit it with \['decoder'\]"):
+        kg.from_preset(preset, decoder=decoder)
+    anew = kg.from_preset(preset, load_weights=False, decoder=decoder)
+    assert anew.decoder.count_params() == decoder.count_params()
+    with pytest.raises(ValueError, match=r"has no arguments \['betta'\]"):
+        kg.from_preset(preset, betta=2.0)
+
+
+def test_without_weights_the_architecture_is_new(preset):
+    a, b = (kg.from_preset(preset, load_weights=False) for _ in range(2))
+    assert (a.generate(1, seed=0) != b.generate(1, seed=0)).any()

@@ -1,6 +1,7 @@
 """Rules of the layout that a reader can rely on."""
 
 import ast
+import configparser
 from pathlib import Path
 
 import keras_gen as kg
@@ -67,6 +68,15 @@ def test_imports_point_one_way():
 def test_every_model_is_in_the_test_list():
     tested = {type(make()).__name__ for make in CASES.values()}
     assert tested == set(kg.models.__all__)
+
+
+def test_all_packages_are_installed():
+    setup = configparser.ConfigParser()
+    setup.read(PACKAGE.parent / "setup.cfg")
+    listed = setup["options"]["packages"].split()
+    found = {path.parent for path in PACKAGE.rglob("__init__.py")}
+    names = {".".join(p.relative_to(PACKAGE.parent).parts) for p in found}
+    assert set(listed) == {*names, "keras_gen.zoo"}
 
 
 def test_files_stay_readable():

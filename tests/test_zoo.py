@@ -1,6 +1,5 @@
 """Every entry of the zoo loads and draws, on every backend."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ ENTRIES = sorted(path.parent.name for path in ZOO.glob("*/config.json"))
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_draws_images(name):
     model = kg.from_preset(ZOO / name)
-    assert "sha256" in json.loads((ZOO / name / "config.json").read_text())
     images = generate(model, 3, seed=0)
     assert images.shape == (3, *model.data_shape)
     assert np.isfinite(images).all() and images.std() > 0.1

@@ -15,7 +15,22 @@ from keras_gen.training.inputs import unpack
 from keras_gen.training.noise import sample_noise
 from keras_gen.training.optimizers import OptimizerGroup
 from keras_gen.training.optimizers import make_optimizer
+from keras_gen.training.preset_names import built_in
+from keras_gen.training.preset_names import find
+from keras_gen.training.preset_names import read_card
+from keras_gen.training.presets import load_preset
 from keras_gen.training.presets import save_to_preset
+
+
+class _ClassProperty:
+    """A property that is read from the class: `VAE.presets`."""
+
+    def __init__(self, function):
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance, cls):
+        return self.function(cls)
 
 
 class GenerativeModel(keras.Model):
@@ -438,9 +453,20 @@ class GenerativeModel(keras.Model):
             {key: store[key] for key in keys if key not in seeds}
         )
 
-    def save_to_preset(self, folder):
+    def save_to_preset(self, folder, card=None):
         """Write the model as a preset, see `keras_gen.hub.save_to_preset`."""
-        save_to_preset(self, folder)
+        save_to_preset(self, folder, card)
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, **overrides):
+        """Load a preset of this class, see `keras_gen.from_preset`."""
+        return load_preset(find(preset), load_weights, overrides, wanted=cls)
+
+    @_ClassProperty
+    def presets(cls):
+        """Name to card of the presets of this class that are built in."""
+        cards = {name: read_card(name) for name in built_in()}
+        return {n: c for n, c in cards.items() if c["class"] == cls.__name__}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

@@ -21,7 +21,7 @@ import keras_gen as kg
 from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (28, 28, 1), 40
+SHAPE, EPOCHS = (28, 28, 1), 20
 
 keras.utils.set_random_seed(0)
 digits = kg.data.load("mnist", labels=False).images
@@ -46,12 +46,12 @@ def network(shape, *parts):
     return model
 
 
-start = [layers.Dense(7 * 7 * 128), layers.Reshape((7, 7, 128))]
+start = [layers.Dense(7 * 7 * 64), layers.Reshape((7, 7, 64))]
 model = kg.models.CoGAN(
-    network((64,), *start, 128),
+    network((64,), *start, 64),
     [
         network(
-            (14, 14, 128), 64, layers.Conv2D(1, 3, 1, "same", activation="tanh")
+            (14, 14, 64), 32, layers.Conv2D(1, 3, 1, "same", activation="tanh")
         )
         for _ in range(2)
     ],

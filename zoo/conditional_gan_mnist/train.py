@@ -16,12 +16,12 @@ import keras_gen as kg
 from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (28, 28, 1), 20
+SHAPE, EPOCHS = (28, 28, 1), 15
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", batch_size=128)
 model = kg.models.ConditionalGAN(
-    kg.nets.conditional_generator(SHAPE, 64, 10),
+    kg.nets.conditional_generator(SHAPE, 64, 10, filters=(64, 32)),
     kg.nets.conditional_discriminator(SHAPE, 10, "projection"),
     # R1: keeps the discriminator from running away.
     penalty=kg.losses.GradientPenalty(0.05, at="real", center=0.0, every=4),

@@ -19,7 +19,7 @@ import keras_gen as kg
 from keras_gen.pictures import save_grid
 
 FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (28, 28, 1), 20
+SHAPE, EPOCHS = (28, 28, 1), 12
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", labels=False)

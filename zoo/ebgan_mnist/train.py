@@ -29,7 +29,7 @@ def train_ebgan(pull_away):
     code = kg.nets.conv_encoder(SHAPE, 32)(x)
     copy = kg.nets.conv_decoder(SHAPE, 32)(code)
     model = kg.models.EBGAN(
-        kg.nets.conv_generator(SHAPE, 64),
+        kg.nets.conv_generator(SHAPE, 64, filters=(64, 32)),
         keras.Model(x, [copy, code]),
         margin=0.2,
         pull_away=pull_away,

@@ -1,0 +1,177 @@
+"""Check the files of a preset before anything in them is used."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import h5py
+import keras
+
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+CARD = "card.json"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LARGEST_JSON = 4 * 2**20
+_LARGEST_NUMBER = 2**24  # in a configuration, but for seeds
+_DEEPEST = 64
+
+# What Keras writes for tensors and tuples inside a network's description.
+_PLAIN = ("__keras_tensor__", "__tuple__")
+_KERAS_MODULES = {
+    "keras": keras,
+    "keras.activations": keras.activations,
+    "keras.constraints": keras.constraints,
+    "keras.initializers": keras.initializers,
+    "keras.layers": keras.layers,
+    "keras.losses": keras.losses,
+    "keras.regularizers": keras.regularizers,
+}
+# Layers that run code from their configuration, or read files named in it.
+_UNSAFE = {
+    "FlaxLayer",
+    "IntegerLookup",
+    "JaxLayer",
+    "Lambda",
+    "StringLookup",
+    "TFSMLayer",
+    "TextVectorization",
+    "TorchModuleWrapper",
+}
+
+
+def read_json(folder, name):
+    """Return the dict in a JSON file of a preset.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is no plain file of the folder, too large, too deep
+            or not a JSON object.
+    """
+    path = plain_file(folder, name)
+    if path.stat().st_size > _LARGEST_JSON:
+        raise ValueError(f"{name} is larger than {_LARGEST_JSON} bytes")
+    try:
+        value = json.loads(path.read_bytes())
+        _check_depth(value)
+    except (ValueError, RecursionError) as error:
+        text = "nested too deeply" if "recurs" in str(error) else error
+        raise ValueError(f"{name} is damaged: {text}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is damaged: it is not an object")
+    return value
+
+
+def plain_file(folder, name):
+    """Return the path of a file that lies in the folder itself."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a file of a preset")
+    path = Path(folder) / name
+    if path.is_symlink():
+        raise ValueError(f"{name} is a link")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{name} is not a file")
+    return path
+
+
+def describe_file(path):
+    """Return size and SHA-256 of a file, as a card holds them."""
+    with open(path, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"sha256": sha256, "size": path.stat().st_size}
+
+
+def check_file(folder, card, name):
+    """Raise unless a file is the one that the card describes."""
+    files = card.get("files")
+    if not isinstance(files, dict) or not isinstance(files.get(name), dict):
+        raise ValueError(f"{CARD} has no digest of {name}")
+    path = plain_file(folder, name)
+    if not path.exists():
+        raise ValueError(f"{name} is missing")
+    if path.stat().st_size != files[name].get("size"):
+        raise ValueError(
+            f"{name} is damaged: it has {path.stat().st_size} bytes, not "
+            f"{files[name].get('size')}"
+        )
+    if describe_file(path)["sha256"] != files[name].get("sha256"):
+        raise ValueError(f"{name} is damaged: its SHA-256 is another")
+
+
+def _check_depth(value, depth=0):
+    if depth > _DEEPEST:
+        raise ValueError("nested too deeply")
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_depth(item, depth + 1)
+
+
+def check_config(config):
+    """Raise unless all classes in `config` are Keras's or this package's."""
+    if isinstance(config, dict):
+        if config.get("class_name", "__tuple__") not in _PLAIN:
+            _check_class(config)
+        for key, value in config.items():
+            if key != "seed":
+                check_config(value)
+    elif isinstance(config, (list, tuple)):
+        for value in config:
+            check_config(value)
+    elif isinstance(config, int) and abs(config) > _LARGEST_NUMBER:
+        raise ValueError(f"A preset may not hold the size {config}.")
+
+
+def _check_class(config):
+    name, module = str(config["class_name"]), str(config.get("module"))
+    registered = config.get("registered_name")
+    if name in _UNSAFE or name.startswith("__"):
+        raise ValueError(f"A preset may not hold {name!r}.")
+    if module.split(".")[0] == "keras_gen":
+        known = registered == f"keras_gen>{name}"
+        found = keras.saving.get_registered_object(registered)
+    elif module.startswith(("keras.src.ops.", "keras.src.models.")):
+        known, found = registered in (None, name), type
+    else:
+        known = registered in (None, name)
+        found = getattr(_KERAS_MODULES.get(module), name, None)
+    if not known or not isinstance(found, type):
+        raise ValueError(
+            "A preset may hold classes of Keras and keras_gen only. "
+            f"Received: {module}.{name}, registered as {registered!r}"
+        )
+
+
+def layout(path):
+    """Return name to (shape, dtype) of all arrays in a file of weights.
+
+    Raises:
+        ValueError: If the file holds anything but groups and plain arrays:
+            links, virtual, external, chunked or compressed data.
+    """
+    arrays = {}
+
+    def visit(group, prefix, depth):
+        if depth > _DEEPEST or len(arrays) > 100_000:
+            raise ValueError("it is nested too deeply")
+        for key in group:
+            name = f"{prefix}/{key}"
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name} is a link")
+            item = group[key]
+            if isinstance(item, h5py.Group):
+                visit(item, name, depth + 1)
+            elif not isinstance(item, h5py.Dataset):
+                raise ValueError(f"{name} is neither a group nor an array")
+            elif item.is_virtual or item.external:
+                raise ValueError(f"{name} lies in another file")
+            elif item.dtype.kind not in "biuf" or item.chunks is not None:
+                raise ValueError(f"{name} is not a plain array of numbers")
+            elif item.id.get_storage_size() != item.nbytes:
+                raise ValueError(f"{name} is declared larger than it is")
+            else:
+                arrays[name] = (tuple(item.shape), str(item.dtype))
+
+    with h5py.File(path, "r") as file:
+        visit(file, "", 0)
+    return arrays

@@ -1,0 +1,95 @@
+"""From the name of a preset to its folder."""
+
+import difflib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from keras_gen.files import atomic_folder
+from keras_gen.training.preset_files import CARD
+from keras_gen.training.preset_files import CONFIG
+from keras_gen.training.preset_files import WEIGHTS
+from keras_gen.training.preset_files import check_file
+from keras_gen.training.preset_files import read_json
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_HUB = re.compile(r"hf://(\w[\w.-]*/\w[\w.-]*)(?:@(\w[\w.-]*))?")
+
+
+def built_in():
+    """Return name to folder of the presets that come with the package."""
+    # Inside an installed package, or beside the package in a checkout.
+    for zoo in (_PACKAGE / "zoo", _PACKAGE.parent / "zoo"):
+        if zoo.is_dir():
+            return {
+                path.parent.name: path.parent
+                for path in sorted(zoo.glob(f"*/{CARD}"))
+            }
+    return {}
+
+
+def find(preset):
+    """Return the folder of a preset: built in, local, or downloaded."""
+    if isinstance(preset, str):
+        if preset.startswith("hf://"):
+            return _download(preset)
+        folders = built_in()
+        if preset in folders:
+            return folders[preset]
+        close = difflib.get_close_matches(preset, folders, n=3)
+        if not Path(preset).exists() and close:
+            raise ValueError(
+                f"There is no preset {preset!r}, neither built in nor a "
+                f"folder. Did you mean {' or '.join(map(repr, close))}?"
+            )
+    return Path(preset)
+
+
+def _download(url):
+    """Return the folder of a verified copy; the network is asked once."""
+    match = _HUB.fullmatch(url)
+    if not match:
+        raise ValueError(
+            "Expected 'hf://organisation/name' or "
+            f"'hf://organisation/name@revision'. Received: {url!r}"
+        )
+    repository, revision = match[1], match[2] or "main"
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    folder = home / "keras_gen" / repository / revision
+    if folder.is_dir():
+        return folder
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise ImportError(
+            "Downloading presets needs huggingface_hub: "
+            "pip install 'keras-gen[hub]'"
+        ) from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_folder(folder) as temporary:
+        try:
+            for name in (CARD, CONFIG, WEIGHTS):
+                hf_hub_download(
+                    repository, name, revision=revision, local_dir=temporary
+                )
+        except OSError as error:
+            raise ValueError(
+                f"The preset {url!r} could not be downloaded: {error}"
+            ) from error
+        shutil.rmtree(temporary / ".cache", ignore_errors=True)
+        try:
+            card = read_json(temporary, CARD)
+            for name in (CONFIG, WEIGHTS):
+                check_file(temporary, card, name)
+        except ValueError as error:
+            raise ValueError(
+                f"The preset {url!r} is refused: {error}"
+            ) from error
+    return folder
+
+
+def read_card(name):
+    """Return the card of a preset as a dict."""
+    return json.loads((find(name) / CARD).read_text())
