@@ -92,7 +92,7 @@ def test_a_vqvae_draws_once_it_has_a_prior(tmp_path, capsys, monkeypatch):
         (["generate", "{}/nowhere"], "There is no preset"),
         (["generate", "{}/preset", "-n", "0"], "must be at least 1"),
         (["generate", "{}/preset", "--seed", "-1"], "must be at least 0"),
-        (["generate", "{}/broken"], "damaged"),
+        (["generate", "{}/broken"], "is refused: card.json is missing"),
     ],
 )
 def test_errors_are_one_line(arguments, message, tmp_path, capsys):
@@ -169,7 +169,7 @@ def test_evaluate_on_pictures_of_a_size(tmp_path, capsys):
     assert "10 training and 2 test images" in capsys.readouterr().out
     # Beside the preset, which another save may replace.
     assert (tmp_path / "preset_report" / "report.md").exists()
-    assert len(list((tmp_path / "preset").iterdir())) == 2
+    assert len(list((tmp_path / "preset").iterdir())) == 3
 
 
 def test_generate_of_a_class(tmp_path):

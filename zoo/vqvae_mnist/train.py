@@ -59,6 +59,10 @@ nats = -prior.log_likelihood(model.encode(x), y).mean()
 print(f"prior: {nats:.2f} nats, {nats / np.log(2) / 784:.4f} bits/dim")
 model.attach_prior(prior)
 model.save_to_preset(FOLDER)
-images = model.generate(80, labels=np.arange(80) // 8, seed=0)
+labels = np.arange(80) // 8
+images = model.generate(80, labels=labels, seed=0, temperature=0.9)
 save_grid(FOLDER / "samples.png", images, columns=8)
-print(kg.evaluate(model, "mnist", metrics=["fd", "class_accuracy"]))
+for temperature in (1.0, 0.9):
+    print(f"temperature {temperature}:")
+    measures = {"metrics": ["fd", "class_accuracy"], "temperature": temperature}
+    print(kg.evaluate(model, "mnist", **measures))
