@@ -13,6 +13,10 @@ import keras_gen as kg
 from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.diffusion.samplers import SAMPLERS
 from keras_gen.files import make_folder
+from keras_gen.hub import describe_metric
+from keras_gen.hub import find
+from keras_gen.hub import read_card
+from keras_gen.hub import size_of
 from keras_gen.metrics.measures import MEASURES
 from keras_gen.pictures import save_curves
 from keras_gen.pictures import save_grid
@@ -21,6 +25,9 @@ from keras_gen.recipes import prior
 
 _EPILOG = """\
 examples:
+  keras-gen list
+  keras-gen info vqvae_mnist
+  keras-gen generate vqvae_mnist -n 64 --label 3 --out threes.png
   keras-gen train vae --dataset digits --epochs 50 --out runs/vae
   keras-gen generate runs/vae -n 64 --out grid.png
   keras-gen evaluate runs/vae --dataset digits --out runs/vae/report
@@ -33,6 +40,8 @@ examples:
 
 The backend is Keras's: set KERAS_BACKEND to tensorflow, jax or torch.
 """
+
+_PATH = "a preset: name (see `list`), folder, hf://...; or --out of `train`"
 
 _TRAIN = """\
 Train a model with its default networks. Into the folder --out go
@@ -111,12 +120,18 @@ def _parser():
     )
     train.set_defaults(run=_train)
 
+    commands.add_parser(
+        "list", help="list the trained models that come with the package"
+    ).set_defaults(run=_list)
+
+    info = commands.add_parser("info", help="what is known of one of them")
+    info.add_argument("name", metavar="NAME")
+    info.set_defaults(run=_info)
+
     generate = commands.add_parser(
         "generate", help="draw images from a trained model"
     )
-    generate.add_argument(
-        "path", metavar="PATH", help="folder of a preset, or --out of `train`"
-    )
+    generate.add_argument("path", metavar="PATH", help=_PATH)
     generate.add_argument(
         "-n", type=int, default=64, help="how many (default: 64)"
     )
@@ -152,9 +167,7 @@ def _parser():
         description=_EVALUATE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    evaluate.add_argument(
-        "path", metavar="PATH", help="folder of a preset, or --out of `train`"
-    )
+    evaluate.add_argument("path", metavar="PATH", help=_PATH)
     _add_data_options(evaluate)
     evaluate.add_argument(
         "-n",
@@ -384,6 +397,36 @@ def _load(args):
         return train, None
 
 
+def _list(args):
+    print(f"{'name':30}{'class':22}{'parameters':>10}  {'size':>7}  figure")
+    for name, card in kg.list_presets().items():
+        print(
+            f"{name:30}{card['class']:22}{card['parameters']:>10,}"
+            f"  {size_of(card) / 1e6:4.1f} MB  "
+            f"{describe_metric(card['metrics'][0])}"
+        )
+
+
+def _info(args):
+    card = read_card(args.name)
+    print(f"{args.name}: {card.get('summary', card['class'])}")
+    metrics = card.get("metrics", [])
+    facts = {
+        "class": card["class"],
+        "parameters": f"{card['parameters']:,}",
+        "size": f"{size_of(card) / 1e6:.1f} MB",
+        **{
+            key: card[key]
+            for key in ("data", "licence", "use", "limits", "command")
+            if key in card
+        },
+        **{describe_metric(figure): figure["protocol"] for figure in metrics},
+        "files": find(args.name),
+    }
+    for key, value in facts.items():
+        print(f"  {key}: {value}")
+
+
 def _generate(args):
     model = _model(args.path)
     options = _labels(model, args.n, args.label)
@@ -429,9 +472,9 @@ def _report_folder(path):
 
 
 def _model(path):
-    """Load the preset at `path`, or the one `train` left in it."""
-    path = Path(path)
-    return kg.from_preset(path / "model" if (path / "model").is_dir() else path)
+    """Load a preset by name or folder, or the one `train` left in a folder."""
+    inner = Path(path) / "model"
+    return kg.from_preset(inner if inner.is_dir() else path)
 
 
 if __name__ == "__main__":

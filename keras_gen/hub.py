@@ -1,5 +1,7 @@
 """Pretrained models by name: `from_preset`, `list_presets`, their cards."""
 
+from keras_gen.training.preset_files import CONFIG
+from keras_gen.training.preset_files import WEIGHTS
 from keras_gen.training.preset_names import built_in
 from keras_gen.training.preset_names import find
 from keras_gen.training.preset_names import read_card
@@ -45,3 +47,15 @@ def from_preset(preset, load_weights=True, **overrides):
 def list_presets():
     """Return name to card of the presets that come with the package."""
     return {name: read_card(name) for name in built_in()}
+
+
+def size_of(card):
+    """Return the bytes of the files that a preset is loaded from."""
+    files = card["files"]
+    return sum(files[name]["size"] for name in (CONFIG, WEIGHTS))
+
+
+def describe_metric(figure):
+    """Return a figure of a card as text."""
+    error = f" ± {figure['error']:.2g}" if "error" in figure else ""
+    return f"{figure['name']} {figure['value']:.4g}{error}"

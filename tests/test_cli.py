@@ -228,3 +228,14 @@ def test_diffusion_models_take_a_sampler(tmp_path, capsys, monkeypatch):
     capsys.readouterr()
     assert main(["generate", str(tmp_path / "vae"), "--steps", "3"]) == 2
     assert "are for diffusion models" in capsys.readouterr().err
+
+
+def test_list_and_info(capsys):
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(x.startswith("vae_mnist ") and " VAE " in x for x in lines)
+    assert main(["info", "vae_mnist"]) == 0
+    text = capsys.readouterr().out
+    assert "licence: CC BY-SA 3.0" in text and "nats 86.7" in text
+    assert main(["info", "vea_mnist"]) == 2
+    assert "Did you mean 'vae_mnist'" in capsys.readouterr().err

@@ -1,7 +1,6 @@
 """From the name of a preset to its folder."""
 
 import difflib
-import json
 import os
 import re
 import shutil
@@ -90,6 +89,10 @@ def _download(url):
     return folder
 
 
-def read_card(name):
+def read_card(preset):
     """Return the card of a preset as a dict."""
-    return json.loads((find(name) / CARD).read_text())
+    folder = find(preset)
+    try:
+        return read_json(folder, CARD)
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no preset in {str(folder)!r}.") from error

@@ -24,7 +24,7 @@ from keras_gen.training.preset_files import read_json
 
 _FILES = {CONFIG, WEIGHTS, CARD}
 # Beside them in an entry of the zoo; the card holds their digests as well.
-_COMPANIONS = ("samples.png", "training.gif", "train.py")
+_COMPANIONS = ("samples.png", "training.gif")
 
 
 def save_to_preset(model, folder, card=None):

@@ -7,16 +7,13 @@ as many principal components. Writes the preset with 32 latents and
 `samples.png`, test images above their reconstructions, beside this file.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-EPOCHS = 8
+entry = Entry(__file__, "mnist")
 
 train = kg.data.load("mnist", labels=False)
 test = kg.data.load("mnist", "test", labels=False, batch_size=10_000)
@@ -30,20 +27,17 @@ for latent_dim in (16, 32):
         kg.nets.conv_encoder((28, 28, 1), latent_dim),
         kg.nets.conv_decoder((28, 28, 1), latent_dim),
     )
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, EPOCHS * len(train))
-    model.compile(keras.optimizers.Adam(rate))
-    checkpoint = kg.callbacks.Checkpoint(f"runs/autoencoder_mnist/{latent_dim}")
-    model.fit(train, epochs=EPOCHS, callbacks=[checkpoint], verbose=2)
+    entry.fit(model, train, 8, 1e-3, phase=latent_dim)
     error = kg.metrics.mean_squared_error(x, model.reconstruct(x))
     centred = (x.reshape(len(x), -1) + 1) / 2 - mean
     basis = components[:, -latent_dim:]
     floor = np.mean((centred - centred @ basis @ basis.T) ** 2)
-    print(f"{latent_dim} latents: {error:.5f}; PCA {floor:.5f}", flush=True)
-model.save_to_preset(FOLDER)
+    entry.record(f"squared error, {latent_dim} latents", error)
+    entry.record(f"squared error, {latent_dim} principal components", floor)
 rows = [
     x[:10],
     model.reconstruct(x[:10]),
     x[10:20],
     model.reconstruct(x[10:20]),
 ]
-save_grid(FOLDER / "samples.png", np.concatenate(rows), columns=10)
+entry.save(model, np.concatenate(rows), columns=10)

@@ -11,17 +11,15 @@ After Liu and Tuzel, Coupled Generative Adversarial Networks, 2016
 (arXiv:1606.07536).
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 from keras import layers
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (28, 28, 1), 20
+entry = Entry(__file__, "mnist")
+SHAPE = (28, 28, 1)
 
 keras.utils.set_random_seed(0)
 digits = kg.data.load("mnist", labels=False).images
@@ -60,14 +58,15 @@ model = kg.models.CoGAN(
     ema_decay=0.999,
 )
 model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
-checkpoint = kg.callbacks.Checkpoint("runs/cogan_mnist")
-model.fit(train, epochs=EPOCHS, callbacks=[checkpoint], verbose=2)
-model.save_to_preset(FOLDER)
-images = model.generate(30, seed=0).reshape(3, 10, 2, *SHAPE)
-rows = np.moveaxis(images, 2, 1).reshape(-1, *SHAPE)
-save_grid(FOLDER / "samples.png", rows, columns=10)
+epochs, checkpoint = entry.epochs(20), entry.checkpoint()
+model.fit(train, epochs=epochs, callbacks=[checkpoint], verbose=2)
 first, second = np.moveaxis(model.generate(10_000, seed=1), 1, 0)
 classify = kg.metrics.Classifier("mnist_lenet64_v1")
 agree = classify(first)[1] == classify(-second)[1]
 error = kg.metrics.mean_squared_error(first, -second)
-print(f"one digit in {agree.mean():.4f} of pairs, squared error {error:.4f}")
+protocol = "10,000 pairs, mnist_lenet64_v1"
+entry.record("share of pairs of one digit", agree.mean(), protocol=protocol)
+entry.record("squared error within a pair", error, protocol="10,000 pairs")
+images = model.generate(30, seed=0).reshape(3, 10, 2, *SHAPE)
+rows = np.moveaxis(images, 2, 1).reshape(-1, *SHAPE)
+entry.save(model, rows, columns=10)

@@ -7,16 +7,14 @@ prints the share of samples that a classifier takes for the class asked for and
 the Frechet distance. Interrupted, it goes on where it was.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (28, 28, 1), 15
+entry = Entry(__file__, "mnist")
+SHAPE = (28, 28, 1)
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", batch_size=128)
@@ -27,18 +25,7 @@ model = kg.models.ConditionalGAN(
     penalty=kg.losses.GradientPenalty(0.05, at="real", center=0.0, every=4),
     ema_decay=0.999,
 )
-rate = keras.optimizers.schedules.CosineDecay(5e-4, EPOCHS * len(train))
-model.compile(keras.optimizers.Adam(rate, beta_1=0.5))
-model.fit(
-    train,
-    epochs=EPOCHS,
-    callbacks=[
-        kg.callbacks.Checkpoint("runs/conditional_gan_mnist"),
-        kg.callbacks.ModeCollapse(train[0][0], labels=np.arange(256) % 10),
-    ],
-    verbose=2,
-)
-model.save_to_preset(FOLDER)
-images = model.generate(80, labels=np.arange(80) // 8, seed=0)
-save_grid(FOLDER / "samples.png", images, columns=8)
-print(kg.evaluate(model, "mnist", metrics=["fd", "class_accuracy"]))
+watch = kg.callbacks.ModeCollapse(train[0][0], labels=np.arange(256) % 10)
+entry.fit(model, train, 15, 5e-4, callbacks=[watch], beta_1=0.5)
+entry.evaluate(model, ["fd", "class_accuracy"])
+entry.save(model, model.generate(80, labels=np.arange(80) // 8, seed=0))

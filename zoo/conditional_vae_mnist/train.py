@@ -2,25 +2,23 @@
 
     TFDS_DATA_DIR=... python zoo/conditional_vae_mnist/train.py
 
-Writes the preset and `samples.png` beside this file and prints the negative
-log-likelihood of the test images given their labels, and the share of samples
-that a classifier takes for the class asked for. Interrupted, it goes on.
+Writes the preset, its card and `samples.png` beside this file and prints the
+negative log-likelihood of the test images given their labels, and the share of
+samples that a classifier takes for the class asked for. Interrupted, it goes
+on.
 
 The network of Burda et al., Importance Weighted Autoencoders, 2015
 (arXiv:1509.00519), with labels and a learned prior p(z|y).
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-# Epochs, and the learning rate that falls to zero over them.
-PHASES = ((700, 3e-3), (600, 2e-3))
+entry = Entry(__file__, "mnist")
+BINARISED = "binarised test images, 5,000 importance samples"
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", binarize=True)
@@ -42,17 +40,11 @@ model = kg.models.ConditionalVAE(
     likelihood="bernoulli",
     ema_decay=0.999,
 )
-for epochs, start in PHASES:
-    rate = keras.optimizers.schedules.CosineDecay(start, epochs * len(train))
-    model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
-    folder = f"runs/conditional_vae_mnist/{epochs}"
-    checkpoint = kg.callbacks.Checkpoint(folder, every=10)
-    model.fit(train, epochs=epochs, callbacks=[checkpoint], verbose=2)
-model.save_to_preset(FOLDER)
-labels = [i // 8 for i in range(80)]  # a row for each class
-images = model.generate(80, labels=labels, seed=0)
-save_grid(FOLDER / "samples.png", images, columns=8)
+for epochs, rate in ((700, 3e-3), (600, 2e-3)):
+    entry.fit(model, train, epochs, rate, phase=epochs, every=10, epsilon=1e-4)
 x, y = test[0]
-nll = -model.log_likelihood(x, y, num_samples=5000)
-print(f"negative log-likelihood (5000 samples): {nll.mean():.2f} nats")
-print(kg.evaluate(model, "mnist", metrics=["class_accuracy"]))
+nll = -model.log_likelihood(x, y, num_samples=5000).mean()
+entry.record("negative log-likelihood in nats", nll, protocol=BINARISED)
+entry.evaluate(model, ["class_accuracy"])
+labels = np.arange(80) // 8  # a row for each class
+entry.save(model, model.generate(80, labels=labels, seed=0))

@@ -1,6 +1,6 @@
 """DCGAN of emoji at 64x64 in colour, from 3,583 pictures.
 
-    python zoo/dcgan_emoji/train.py FOLDER_OF_PICTURES
+    python zoo/dcgan_emoji/train.py --pictures FOLDER
 
 Writes the preset, `samples.png` and `training.gif` beside this file.
 Interrupted, it goes on where it was.
@@ -13,19 +13,19 @@ as there are few pictures.
 """
 
 import shutil
-import sys
-from pathlib import Path
 
 import keras
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (64, 64, 3), 300
+entry = Entry(__file__, "noto_emoji", {"--pictures": "noto_emoji"})
+SHAPE = (64, 64, 3)
 
 keras.utils.set_random_seed(0)
-train = kg.data.load(sys.argv[1], image_size=64, labels=False, batch_size=64)
+train = kg.data.load(
+    entry.args.pictures, image_size=64, labels=False, batch_size=64
+)
 model = kg.models.GAN(
     kg.nets.dcgan_generator(SHAPE, filters=128),
     kg.nets.dcgan_discriminator(SHAPE, filters=128),
@@ -35,14 +35,13 @@ model = kg.models.GAN(
 model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
 model.fit(
     train,
-    epochs=EPOCHS,
+    epochs=entry.epochs(300),
     callbacks=[
-        kg.callbacks.Checkpoint("runs/dcgan_emoji/checkpoints", every=5),
-        kg.callbacks.ImageGrid("runs/dcgan_emoji", 25, every=10, gif=True),
+        entry.checkpoint(every=5),
+        kg.callbacks.ImageGrid(entry.runs, 25, every=10, gif=True),
         kg.callbacks.ModeCollapse(train[0][0], every=10),
     ],
     verbose=2,
 )
-model.save_to_preset(FOLDER)
-save_grid(FOLDER / "samples.png", model.generate(64, seed=0))
-shutil.copy("runs/dcgan_emoji/samples.gif", FOLDER / "training.gif")
+shutil.copy(entry.runs / "samples.gif", entry.folder / "training.gif")
+entry.save(model, model.generate(64, seed=0))

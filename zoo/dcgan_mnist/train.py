@@ -11,15 +11,14 @@ Learning with Deep Convolutional Generative Adversarial Networks, 2015
 """
 
 import shutil
-from pathlib import Path
 
 import keras
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (28, 28, 1), 12
+entry = Entry(__file__, "mnist")
+SHAPE = (28, 28, 1)
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", labels=False)
@@ -31,15 +30,14 @@ model = kg.models.GAN(
 model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
 model.fit(
     train,
-    epochs=EPOCHS,
+    epochs=entry.epochs(12),
     callbacks=[
-        kg.callbacks.Checkpoint("runs/dcgan_mnist/checkpoints"),
-        kg.callbacks.ImageGrid("runs/dcgan_mnist", 25, gif=True),
+        entry.checkpoint(),
+        kg.callbacks.ImageGrid(entry.runs, 25, gif=True),
         kg.callbacks.ModeCollapse(train.images[:256] / 127.5 - 1.0),
     ],
     verbose=2,
 )
-model.save_to_preset(FOLDER)
-save_grid(FOLDER / "samples.png", model.generate(64, seed=0))
-shutil.copy("runs/dcgan_mnist/samples.gif", FOLDER / "training.gif")
-print(kg.evaluate(model, "mnist", metrics=["fd", "precision_recall"]))
+shutil.copy(entry.runs / "samples.gif", entry.folder / "training.gif")
+entry.evaluate(model, ["fd", "precision_recall"])
+entry.save(model, model.generate(64, seed=0))

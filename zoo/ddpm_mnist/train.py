@@ -13,16 +13,14 @@ After Ho et al., Denoising Diffusion Probabilistic Models, 2020
 2022 (arXiv:2207.12598).
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (28, 28, 1), 60
+entry = Entry(__file__, "mnist")
+SHAPE = (28, 28, 1)
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", batch_size=256)
@@ -31,18 +29,13 @@ model = kg.models.DDPM(
     kg.nets.unet(SHAPE, filters=(48, 96, 96), num_classes=10, dropout=0.1),
     schedule="cosine",
 )
-rate = keras.optimizers.schedules.CosineDecay(1e-3, EPOCHS * len(train))
-model.compile(keras.optimizers.Adam(rate))
-checkpoint = kg.callbacks.Checkpoint("runs/ddpm_mnist")
-model.fit(train, epochs=EPOCHS, callbacks=[checkpoint], verbose=2)
-model.save_to_preset(FOLDER)
+entry.fit(model, train, 60, 1e-3)
 fast = {"sampler": "dpmpp_2m", "num_steps": 20}
-images = model.generate(80, labels=np.arange(80) // 8, seed=0, **fast)
-save_grid(FOLDER / "samples.png", images, columns=8)
 bits = model.variational_bound(x, y, terms=50)["bits_per_dim"]
-print(f"bits per dimension at most {bits.mean():.3f}")
+entry.record("bits per dimension, at most", bits.mean())
 for w in (0.0, 1.0, 2.0, 3.0):
-    options = {"guidance_scale": w, **fast}
-    metrics = ["fd", "class_accuracy"]
-    print(w, kg.evaluate(model, "mnist", metrics=metrics, **options))
-print(kg.evaluate(model, "mnist", metrics=["fd"], batch_size=1000))
+    options = {"label": f"guidance {w}: ", "guidance_scale": w, **fast}
+    entry.evaluate(model, ["fd", "class_accuracy"], **options)
+entry.evaluate(model, ["fd"], label="1,000 steps: ", batch_size=1000)
+labels = np.arange(80) // 8
+entry.save(model, model.generate(80, labels=labels, seed=0, **fast))

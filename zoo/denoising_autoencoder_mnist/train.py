@@ -7,16 +7,13 @@ them, against the clean ones. Writes the preset of the last and `samples.png`,
 corrupted images above denoised ones for each corruption, beside this file.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-EPOCHS = 6
+entry = Entry(__file__, "mnist")
 CORRUPTIONS = {
     "masking, half of the pixels": kg.layers.MaskingCorruption(0.5),
     "salt and pepper, 30 %": kg.layers.SaltAndPepper(0.3),
@@ -34,16 +31,12 @@ for i, (name, corruption) in enumerate(CORRUPTIONS.items()):
         kg.nets.conv_decoder((28, 28, 1), latent_dim=64),
         corruption,
     )
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, EPOCHS * len(train))
-    model.compile(keras.optimizers.Adam(rate))
-    checkpoint = kg.callbacks.Checkpoint(f"runs/denoising_mnist/{i}")
-    model.fit(train, epochs=EPOCHS, callbacks=[checkpoint], verbose=2)
+    entry.fit(model, train, 6, 1e-3, phase=i)
     noisy = corruption(keras.ops.convert_to_tensor(x), training=True)
     noisy = keras.ops.convert_to_numpy(noisy)
     clean = model.reconstruct(noisy)
     noisy = noisy.clip(-1, 1)  # what one would look at
-    before, after = kg.metrics.psnr(x, noisy), kg.metrics.psnr(x, clean)
-    print(f"{name}: {before:.2f} dB to {after:.2f} dB", flush=True)
+    entry.record(f"PSNR in dB, {name}: before", kg.metrics.psnr(x, noisy))
+    entry.record(f"PSNR in dB, {name}: after", kg.metrics.psnr(x, clean))
     rows += [noisy[:10], clean[:10]]
-model.save_to_preset(FOLDER)
-save_grid(FOLDER / "samples.png", np.concatenate(rows), columns=10)
+entry.save(model, np.concatenate(rows), columns=10)

@@ -10,15 +10,13 @@ After Zhao et al., Energy-based Generative Adversarial Network, 2016
 (arXiv:1609.03126).
 """
 
-from pathlib import Path
-
 import keras
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-SHAPE, EPOCHS = (28, 28, 1), 15
+entry = Entry(__file__, "mnist")
+SHAPE = (28, 28, 1)
 train = kg.data.load("mnist", labels=False)
 
 
@@ -37,16 +35,13 @@ def train_ebgan(pull_away):
     )
     model.compile(keras.optimizers.Adam(5e-4, beta_1=0.5))
     diversity = kg.callbacks.ModeCollapse(train.images[:256] / 127.5 - 1.0)
-    checkpoint = kg.callbacks.Checkpoint(f"runs/ebgan_mnist/{pull_away}")
-    model.fit(
-        train, epochs=EPOCHS, callbacks=[diversity, checkpoint], verbose=2
-    )
+    callbacks = [diversity, entry.checkpoint(pull_away)]
+    model.fit(train, epochs=entry.epochs(15), callbacks=callbacks, verbose=2)
     return model
 
 
 for pull_away in (0.0, 0.1):
     model = train_ebgan(pull_away)
-    print(f"pull-away weight {pull_away}:")
-    print(kg.evaluate(model, "mnist", metrics=["fd", "precision_recall"]))
-model.save_to_preset(FOLDER)
-save_grid(FOLDER / "samples.png", model.generate(64, seed=0))
+    label = f"pull-away weight {pull_away}: "
+    entry.evaluate(model, ["fd", "precision_recall"], label=label)
+entry.save(model, model.generate(64, seed=0))

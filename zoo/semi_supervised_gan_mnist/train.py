@@ -9,26 +9,19 @@ Networks and settings of Salimans et al., Improved Techniques for Training GANs,
 2016 (arXiv:1606.03498).
 """
 
-import argparse
-from pathlib import Path
-
 import keras
 import numpy as np
 from keras import layers
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-parser = argparse.ArgumentParser()
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--epochs", type=int, default=300)
-args = parser.parse_args()
-
-keras.utils.set_random_seed(args.seed)
-train = kg.data.load("mnist", batch_size=100, seed=args.seed)
+entry = Entry(__file__, "mnist", {"--seed": 0})
+seed = entry.args.seed
+keras.utils.set_random_seed(seed)
+train = kg.data.load("mnist", batch_size=100, seed=seed)
 x, y = kg.data.load("mnist", batch_size=60_000, shuffle=False)[0]
-order = np.random.default_rng(args.seed).permutation(len(x))
+order = np.random.default_rng(seed).permutation(len(x))
 few = np.concatenate([order[y[order] == c][:10] for c in range(10)])
 
 h = image = keras.Input((28, 28, 1))
@@ -55,16 +48,10 @@ model = kg.models.SemiSupervisedGAN(
 )
 model.set_labelled(x[few], y[few])
 model.compile(keras.optimizers.Adam(3e-3, beta_1=0.5))
-folder = f"runs/semi_supervised_gan_mnist/{args.seed}"
-model.fit(
-    train,
-    epochs=args.epochs,
-    callbacks=[kg.callbacks.Checkpoint(folder, every=5)],
-    verbose=2,
-)
-if args.seed == 0:
-    model.save_to_preset(FOLDER)
-    save_grid(FOLDER / "samples.png", model.generate(64, seed=0))
+epochs, checkpoint = entry.epochs(300), entry.checkpoint(seed, every=5)
+model.fit(train, epochs=epochs, callbacks=[checkpoint], verbose=2)
 test_x, test_y = kg.data.load("mnist", "test", batch_size=10_000)[0]
 errors = (model.classify(test_x) != test_y).sum()
-print(f"seed {args.seed}: {errors} errors of {len(test_y)}")
+entry.record("errors of 10,000, from 100 labels", errors)
+if seed == 0:
+    entry.save(model, model.generate(64, seed=0))

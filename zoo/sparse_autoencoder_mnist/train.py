@@ -7,16 +7,13 @@ preset and `samples.png`, what each of 100 units draws on its own, beside this
 file.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-EPOCHS = 30
+entry = Entry(__file__, "mnist")
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", labels=False)
@@ -28,17 +25,13 @@ model = kg.models.SparseAutoencoder(
     kg.nets.dense_decoder((28, 28, 1), latent_dim=256, units=()),
     penalty=kg.losses.KLSparsity(target=0.05, weight=20.0),
 )
-rate = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * len(train))
-model.compile(keras.optimizers.Adam(rate))
-checkpoint = kg.callbacks.Checkpoint("runs/sparse_autoencoder_mnist")
-model.fit(train, epochs=EPOCHS, callbacks=[checkpoint], verbose=2)
-model.save_to_preset(FOLDER)
+entry.fit(model, train, 30, 2e-3)
 images = test[0][0]
 h = model.encode(images)
 error = kg.metrics.mean_squared_error(images, model.reconstruct(images))
-print(f"squared error {error:.5f}, mean activation {h.mean():.4f}, ", end="")
-print(f"above 1/2 {(h > 0.5).mean():.4f}")
+entry.record("squared error", error)
+entry.record("mean activation, for a target of 0.05", h.mean())
 black = model.decode(np.zeros((1, 256)))
 units = model.decode(np.eye(256)[h.mean(axis=0).argsort()[-100:]]) - black
 units /= np.abs(units).max(axis=(1, 2, 3), keepdims=True)
-save_grid(FOLDER / "samples.png", units)
+entry.save(model, units, columns=10)

@@ -7,16 +7,14 @@ training on from there, and after as many epochs end to end from the start.
 Writes the preset of the second and `samples.png` beside this file.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-SHAPE, WIDTHS, EPOCHS = (28, 28, 1), (256, 64, 32), 10
+entry = Entry(__file__, "mnist")
+SHAPE, WIDTHS, EPOCHS = (28, 28, 1), (256, 64, 32), entry.epochs(10)
 
 
 def make_pairs():
@@ -37,9 +35,9 @@ def make_pairs():
 
 
 def report(name, model):
-    """Print the squared error of the test images."""
+    """Record the squared error of the test images."""
     error = kg.metrics.mean_squared_error(x, model.reconstruct(x))
-    print(f"{name}: {error:.5f}", flush=True)
+    entry.record(f"squared error, {name}", error)
 
 
 train = kg.data.load("mnist", labels=False)
@@ -51,11 +49,10 @@ report("greedy", model)
 model.compile(keras.optimizers.Adam(1e-3))
 model.fit(train, epochs=EPOCHS, verbose=2)
 report("greedy, then end to end", model)
-model.save_to_preset(FOLDER)
-rows = np.concatenate([x[:10], model.reconstruct(x[:10])])
-save_grid(FOLDER / "samples.png", rows, columns=10)
 
-model = kg.models.Autoencoder(*kg.pretraining.stack(make_pairs()))
-model.compile(keras.optimizers.Adam(1e-3))
-model.fit(train, epochs=(len(WIDTHS) + 1) * EPOCHS, verbose=2)
-report("end to end from the start", model)
+other = kg.models.Autoencoder(*kg.pretraining.stack(make_pairs()))
+other.compile(keras.optimizers.Adam(1e-3))
+other.fit(train, epochs=(len(WIDTHS) + 1) * EPOCHS, verbose=2)
+report("end to end from the start", other)
+rows = np.concatenate([x[:10], model.reconstruct(x[:10])])
+entry.save(model, rows, columns=10)

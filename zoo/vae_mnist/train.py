@@ -2,24 +2,22 @@
 
     TFDS_DATA_DIR=... python zoo/vae_mnist/train.py
 
-Writes the preset and `samples.png` beside this file and prints the negative
-log-likelihood of the test images. Interrupted, it goes on where it was.
+Writes the preset, its card and `samples.png` beside this file and prints the
+negative log-likelihood of the test images. Interrupted, it goes on where it
+was.
 
 The network of Burda et al., Importance Weighted Autoencoders, 2015
 (arXiv:1509.00519), with averaged weights and a shorter schedule.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
-# Epochs, and the learning rate that falls to zero over them.
-PHASES = ((1000, 3e-3), (300, 1e-3))
+entry = Entry(__file__, "mnist")
+BINARISED = "binarised test images, 5,000 importance samples"
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", labels=False, binarize=True)
@@ -42,12 +40,8 @@ model = kg.models.VAE(
     likelihood="bernoulli",
     ema_decay=0.999,
 )
-for epochs, start in PHASES:
-    rate = keras.optimizers.schedules.CosineDecay(start, epochs * len(train))
-    model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
-    checkpoint = kg.callbacks.Checkpoint(f"runs/vae_mnist/{epochs}", every=10)
-    model.fit(train, epochs=epochs, callbacks=[checkpoint], verbose=2)
-model.save_to_preset(FOLDER)
-save_grid(FOLDER / "samples.png", model.generate(64, seed=0))
-nll = -model.log_likelihood(test[0][0], num_samples=5000)
-print(f"negative log-likelihood (5000 samples): {nll.mean():.2f} nats")
+for epochs, rate in ((1000, 3e-3), (300, 1e-3)):
+    entry.fit(model, train, epochs, rate, phase=epochs, every=10, epsilon=1e-4)
+nll = -model.log_likelihood(test[0][0], num_samples=5000).mean()
+entry.record("negative log-likelihood in nats", nll, protocol=BINARISED)
+entry.save(model, model.generate(64, seed=0))

@@ -9,26 +9,15 @@ and `reconstructions.png` beside this file. Interrupted, it goes on.
 Network and codebook are those of the VQ-VAE example of DeepMind's Sonnet.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
+from keras_gen.entries import Entry
 from keras_gen.pictures import save_grid
 
-FOLDER = Path(__file__).resolve().parent
+entry = Entry(__file__, "cifar10")
 SHAPE, NUM_CODES, DIM = (32, 32, 3), 512, 64
-EPOCHS, PRIOR_EPOCHS = 8, 14
-
-
-def compile_and_fit(model, data, epochs, rate, folder):
-    """Train with a learning rate that falls to zero, resuming from `folder`."""
-    rate = keras.optimizers.schedules.CosineDecay(rate, epochs * len(data))
-    model.compile(keras.optimizers.Adam(rate))
-    checkpoint = kg.callbacks.Checkpoint(f"runs/vqvae_cifar10/{folder}")
-    model.fit(data, epochs=epochs, callbacks=[checkpoint], verbose=2)
-
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("cifar10", shuffle=False)
@@ -42,24 +31,25 @@ model = kg.models.VQVAE(
     likelihood=kg.losses.Gaussian(0.2),
 )
 shuffled = kg.data.ImageDataset(train.images, batch_size=64)
-compile_and_fit(model, shuffled, EPOCHS, 1e-3, "codes")
+entry.fit(model, shuffled, 8, 1e-3, phase="codes")
 copies = model.reconstruct(x)
 error = kg.metrics.mean_squared_error(x, copies)
 variance = np.var(train.images[::10] / 255.0)
 logs = model.evaluate(x, batch_size=500, return_dict=True, verbose=0)
-print(f"squared error {error:.5f}, over variance {error / variance:.4f}")
-print(f"perplexity {logs['perplexity']:.1f}, codes used {logs['usage']:.3f}")
+entry.record("squared error over variance", error / variance)
+entry.record("perplexity of the codes", logs["perplexity"])
+entry.record("share of codes in use", logs["usage"])
 rows = np.concatenate([x[:10], copies[:10], x[10:20], copies[10:20]])
-save_grid(FOLDER / "reconstructions.png", rows, columns=10)
+save_grid(entry.folder / "reconstructions.png", rows, columns=10)
 
 codes = np.concatenate([model.encode(batch) for batch, _ in train])
 network = kg.nets.pixel_cnn((8, 8), NUM_CODES, num_classes=10, dropout=0.1)
 prior = kg.models.Autoregressive(network, ema_decay=0.999)
 data = kg.data.ImageDataset(codes, train.labels)
-compile_and_fit(prior, data, PRIOR_EPOCHS, 1e-3, "prior")
+entry.fit(prior, data, 14, 1e-3, phase="prior")
 nats = -prior.log_likelihood(model.encode(x), y).mean()
-print(f"prior: {nats:.2f} nats, {nats / np.log(2) / 3072:.4f} bits/dim")
+entry.record("nats of the prior", nats)
+entry.record("bits of the prior per dimension", nats / np.log(2) / 3072)
 model.attach_prior(prior)
-model.save_to_preset(FOLDER)
 images = model.generate(80, labels=np.arange(80) // 8, seed=0)
-save_grid(FOLDER / "samples.png", images, columns=8)
+entry.save(model, images)

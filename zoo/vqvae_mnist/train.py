@@ -8,26 +8,14 @@ classifier takes for the class asked for. Writes the preset and `samples.png`, a
 row for each class, beside this file. Interrupted, it goes on where it was.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 import keras_gen as kg
-from keras_gen.pictures import save_grid
+from keras_gen.entries import Entry
 
-FOLDER = Path(__file__).resolve().parent
+entry = Entry(__file__, "mnist")
 SHAPE, NUM_CODES, DIM = (28, 28, 1), 128, 16
-EPOCHS, PRIOR_EPOCHS = 10, 16
-
-
-def compile_and_fit(model, data, epochs, rate, folder):
-    """Train with a learning rate that falls to zero, resuming from `folder`."""
-    rate = keras.optimizers.schedules.CosineDecay(rate, epochs * len(data))
-    model.compile(keras.optimizers.Adam(rate))
-    checkpoint = kg.callbacks.Checkpoint(f"runs/vqvae_mnist/{folder}")
-    model.fit(data, epochs=epochs, callbacks=[checkpoint], verbose=2)
-
 
 keras.utils.set_random_seed(0)
 train = kg.data.load("mnist", shuffle=False)
@@ -41,12 +29,13 @@ model = kg.models.VQVAE(
     likelihood=kg.losses.Gaussian(0.2),
 )
 shuffled = kg.data.ImageDataset(train.images)
-compile_and_fit(model, shuffled, EPOCHS, 2e-3, "codes")
+entry.fit(model, shuffled, 10, 2e-3, phase="codes")
 error = kg.metrics.mean_squared_error(x, model.reconstruct(x))
 variance = np.var(train.images / 255.0)
 logs = model.evaluate(x, batch_size=500, return_dict=True, verbose=0)
-print(f"squared error {error:.5f}, over variance {error / variance:.4f}")
-print(f"perplexity {logs['perplexity']:.1f}, codes used {logs['usage']:.3f}")
+entry.record("squared error over variance", error / variance)
+entry.record("perplexity of the codes", logs["perplexity"])
+entry.record("share of codes in use", logs["usage"])
 
 codes = np.concatenate([model.encode(batch) for batch, _ in train])
 prior = kg.models.Autoregressive(
@@ -54,15 +43,18 @@ prior = kg.models.Autoregressive(
     ema_decay=0.999,
 )
 data = kg.data.ImageDataset(codes, train.labels)
-compile_and_fit(prior, data, PRIOR_EPOCHS, 2e-3, "prior")
+entry.fit(prior, data, 16, 2e-3, phase="prior")
 nats = -prior.log_likelihood(model.encode(x), y).mean()
-print(f"prior: {nats:.2f} nats, {nats / np.log(2) / 784:.4f} bits/dim")
+entry.record("nats of the prior", nats)
+entry.record("bits of the prior per dimension", nats / np.log(2) / 784)
 model.attach_prior(prior)
-model.save_to_preset(FOLDER)
+for temperature in (1.0, 0.9):
+    entry.evaluate(
+        model,
+        ["fd", "class_accuracy"],
+        label=f"temperature {temperature}: ",
+        temperature=temperature,
+    )
 labels = np.arange(80) // 8
 images = model.generate(80, labels=labels, seed=0, temperature=0.9)
-save_grid(FOLDER / "samples.png", images, columns=8)
-for temperature in (1.0, 0.9):
-    print(f"temperature {temperature}:")
-    measures = {"metrics": ["fd", "class_accuracy"], "temperature": temperature}
-    print(kg.evaluate(model, "mnist", **measures))
+entry.save(model, images)

@@ -1,0 +1,190 @@
+"""What the recipes of the zoo share: arguments, files, and the card."""
+
+import argparse
+import ast
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_gen.callbacks import Checkpoint
+from keras_gen.metrics import evaluate
+from keras_gen.pictures import save_grid
+
+_DATA = {
+    "mnist": {
+        "licence": "CC BY-SA 3.0",
+        "use": "Teaching, and a baseline to compare with.",
+        "limits": "Knows the 28x28 digits of MNIST and nothing else.",
+    },
+    "cifar10": {
+        "licence": "not stated by its authors",
+        "use": "Teaching, and a baseline to compare with.",
+        "limits": "Knows ten classes of 32x32 pictures and nothing else.",
+    },
+    "noto_emoji": {
+        "licence": "Apache-2.0; region flags are in the public domain",
+        "use": "Teaching.",
+        "limits": "Learnt from 3,583 pictures; draws shapes like emoji.",
+    },
+}
+
+
+class Entry:
+    """One entry of the zoo while its recipe runs.
+
+    Reads `--epochs N`, at most N epochs in each phase, to try a recipe, and
+    `--out FOLDER`, where to leave the entry in place of the recipe's own
+    folder. Checkpoints go to `runs/<entry>` below the working directory, where
+    the recipe goes on after an interruption.
+
+    Args:
+        script: Path of the recipe, its `__file__`. The first line of its
+            docstring says what the entry is.
+        data: Name of the data set.
+        options: Dict from further arguments, such as `"--seed"`, to defaults.
+    """
+
+    def __init__(self, script, data, options=None):
+        script = Path(script).resolve()
+        parser = argparse.ArgumentParser(
+            description=ast.get_docstring(ast.parse(script.read_text())),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("--epochs", type=int, help="at most, for a trial")
+        parser.add_argument("--out", type=Path, default=script.parent)
+        for name, default in (options or {}).items():
+            parser.add_argument(name, type=type(default), default=default)
+        self.args = parser.parse_args()
+        self.name = script.parent.name
+        self.folder, self.runs = self.args.out, Path("runs") / self.name
+        if self.args.epochs is not None:  # apart from those of the real run
+            self.runs = Path("runs") / f"{self.name}-{self.args.epochs}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        resumed = self.runs.exists()
+        self._start = None if resumed else time.perf_counter()
+        self._phases, self._metrics = [], []
+        self._about = {
+            "summary": parser.description.splitlines()[0],
+            "data": data,
+            **_DATA[data],
+            "command": " ".join(
+                ["python", f"zoo/{self.name}/train.py", *sys.argv[1:]]
+            ),
+            "seed": getattr(self.args, "seed", 0),
+        }
+
+    def epochs(self, number):
+        """Return the epochs of the next phase: `number`, or `--epochs`."""
+        if self.args.epochs is not None:
+            number = min(number, self.args.epochs)
+        self._phases.append(number)
+        return number
+
+    def checkpoint(self, phase="", every=1):
+        """Return the callback by which a phase resumes."""
+        return Checkpoint(self.runs / "checkpoints" / str(phase), every=every)
+
+    def fit(
+        self,
+        model,
+        data,
+        epochs,
+        rate,
+        phase="",
+        every=1,
+        alpha=0.0,
+        callbacks=(),
+        **adam,
+    ):
+        """Train by Adam with a rate that falls to `alpha` times its start.
+
+        Args:
+            model: The model, which gets compiled.
+            data: `ImageDataset`.
+            epochs: Integer, see `epochs`.
+            rate: Float, the learning rate at the start.
+            phase: Name of the phase, for recipes that have several.
+            every: Integer, epochs from one checkpoint to the next.
+            alpha: Float.
+            callbacks: More of them.
+            **adam: Arguments of `keras.optimizers.Adam`.
+        """
+        epochs = self.epochs(epochs)
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate, epochs * len(data), alpha=alpha
+        )
+        model.compile(keras.optimizers.Adam(rate, **adam))
+        checkpoint = self.checkpoint(phase, every)
+        model.fit(
+            data, epochs=epochs, callbacks=[*callbacks, checkpoint], verbose=2
+        )
+
+    def record(self, name, value, error=None, protocol="test images"):
+        """Print a figure and put it on the card."""
+        figure = {"name": name, "value": float(value), "protocol": protocol}
+        if error is not None:
+            figure["error"] = float(error)
+        self._metrics.append(figure)
+        spread = "" if error is None else f" ± {error:.2g}"
+        print(f"{name}: {value:.5g}{spread} ({protocol})", flush=True)
+
+    def evaluate(self, model, metrics, label="", **arguments):
+        """Record measures of `keras_gen.evaluate`, without those by class."""
+        values = evaluate(
+            model, self._about["data"], metrics=metrics, **arguments
+        )
+        for name, value in values.items():
+            if "/" not in name:
+                error = values.get(f"std/{name}")
+                protocol = "mean and deviation of three sets of samples"
+                self.record(label + name, value, error, protocol)
+
+    def save(self, model, images, columns=8):
+        """Write the preset, its card, and `samples.png`."""
+        save_grid(self.folder / "samples.png", images, columns=columns)
+        seconds = None
+        if self._start is not None:
+            seconds = round(time.perf_counter() - self._start)
+        model.save_to_preset(
+            self.folder,
+            {
+                **self._about,
+                "epochs": self._phases,
+                # Unknown where an interrupted training went on.
+                "seconds": seconds,
+                "hardware": _hardware(),
+                "backend": keras.backend.backend(),
+                "metrics": self._metrics,
+                "statistics": statistics(model),
+            },
+        )
+
+
+def statistics(model):
+    """Return mean and deviation of what a model draws from seed 0.
+
+    They tell whether a model draws on another machine or backend what it drew
+    where it was trained; None for a model that draws nothing.
+    """
+    n, labels = 16, {}
+    if model.num_classes is not None:
+        labels = {"labels": np.arange(n) % model.num_classes}
+    images = model.generate(n, seed=0, **labels)
+    return {
+        "seed": 0,
+        "num_samples": n,
+        "mean": float(images.mean()),
+        "std": float(images.std()),
+    }
+
+
+def _hardware():
+    names = [f"{len(os.sched_getaffinity(0))} CPU cores, {platform.machine()}"]
+    devices = keras.distribution.list_devices()
+    names += [d for d in devices if not d.lower().startswith("cpu")]
+    return ", ".join(names)
