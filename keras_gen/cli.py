@@ -403,7 +403,7 @@ def _list(args):
         print(
             f"{name:30}{card['class']:22}{card['parameters']:>10,}"
             f"  {size_of(card) / 1e6:4.1f} MB  "
-            f"{describe_metric(card['metrics'][0])}"
+            f"{describe_metric(card['metrics'][-1])}"
         )
 
 
@@ -417,7 +417,10 @@ def _info(args):
         "size": f"{size_of(card) / 1e6:.1f} MB",
         **{
             key: card[key]
-            for key in ("data", "licence", "use", "limits", "command")
+            for key in (
+                *("data", "licence", "use", "limits", "command", "seed"),
+                *("epochs", "seconds", "hardware", "backend", "versions"),
+            )
             if key in card
         },
         **{describe_metric(figure): figure["protocol"] for figure in metrics},

@@ -63,7 +63,7 @@ class Entry:
         self.name = script.parent.name
         self.folder, self.runs = self.args.out, Path("runs") / self.name
         if self.args.epochs is not None:  # apart from those of the real run
-            self.runs = Path("runs") / f"{self.name}-{self.args.epochs}"
+            self.runs = self.folder / "runs"
         self.folder.mkdir(parents=True, exist_ok=True)
         resumed = self.runs.exists()
         self._start = None if resumed else time.perf_counter()
@@ -76,6 +76,7 @@ class Entry:
                 ["python", f"zoo/{self.name}/train.py", *sys.argv[1:]]
             ),
             "seed": getattr(self.args, "seed", 0),
+            "hardware": _hardware(),
         }
 
     def epochs(self, number):
@@ -125,7 +126,7 @@ class Entry:
         )
 
     def record(self, name, value, error=None, protocol="test images"):
-        """Print a figure and put it on the card."""
+        """Print a figure and put it on the card; the last is its headline."""
         figure = {"name": name, "value": float(value), "protocol": protocol}
         if error is not None:
             figure["error"] = float(error)
@@ -157,7 +158,6 @@ class Entry:
                 "epochs": self._phases,
                 # Unknown where an interrupted training went on.
                 "seconds": seconds,
-                "hardware": _hardware(),
                 "backend": keras.backend.backend(),
                 "metrics": self._metrics,
                 "statistics": statistics(model),
@@ -169,12 +169,14 @@ def statistics(model):
     """Return mean and deviation of what a model draws from seed 0.
 
     They tell whether a model draws on another machine or backend what it drew
-    where it was trained; None for a model that draws nothing.
+    where it was trained. Diffusion models take ten steps.
     """
-    n, labels = 16, {}
+    n, options = 16, {}
     if model.num_classes is not None:
-        labels = {"labels": np.arange(n) % model.num_classes}
-    images = model.generate(n, seed=0, **labels)
+        options["labels"] = np.arange(n) % model.num_classes
+    if hasattr(model, "denoising_trajectory"):
+        options["num_steps"] = 10
+    images = model.generate(n, seed=0, **options)
     return {
         "seed": 0,
         "num_samples": n,
@@ -184,7 +186,5 @@ def statistics(model):
 
 
 def _hardware():
-    names = [f"{len(os.sched_getaffinity(0))} CPU cores, {platform.machine()}"]
-    devices = keras.distribution.list_devices()
-    names += [d for d in devices if not d.lower().startswith("cpu")]
-    return ", ".join(names)
+    device = keras.ops.convert_to_tensor(0.0).device
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}; on {device}"

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import keras
@@ -76,7 +77,7 @@ def test_damaged_files(preset):
     weights.write_bytes(data[:100])
     refused(preset, "model.weights.h5 is damaged: it has 100 bytes, not")
     seal(preset)
-    refused(preset, "file")  # h5py's own words
+    refused(preset, "open file")  # h5py's own words
     weights.unlink()
     refused(preset, "model.weights.h5 is missing")
     weights.write_bytes(data)
@@ -198,6 +199,20 @@ def _less(file):
     del file[first_array(file)]
 
 
+def _cycle(file):
+    for name in "abc":
+        file.create_group(f"{name}/x")
+        file[f"{name}/y"] = file[f"{name}/x"]
+
+
+def _shared(file):
+    file["again"] = file[first_array(file)]
+
+
+def _no_shape(file):
+    _replace(file, data=h5py.Empty("f4"), shape=None)
+
+
 def _text(file):
     _replace(file, data=[b"x"], shape=None, dtype="S1")
 
@@ -212,6 +227,9 @@ def _text(file):
         (_giant, "is declared larger than it is"),
         (_chunked, "is not a plain array"),
         (_text, "is not a plain array"),
+        (_cycle, "is there twice"),
+        (_shared, "is there twice"),
+        (_no_shape, "has no shape"),
         (_other_shape, "does not fit its config.json"),
         (_extra, "does not fit its config.json"),
         (_less, "does not fit its config.json"),
@@ -225,7 +243,7 @@ def test_hostile_weights(preset, change, reason):
 def test_a_pickle_in_place_of_weights(preset):
     (preset / "model.weights.h5").write_bytes(pickle.dumps(print))
     seal(preset)
-    refused(preset, "file")
+    refused(preset, "open file")
 
 
 def test_giant_networks_are_not_built(preset):
@@ -330,10 +348,54 @@ def test_a_failed_replacement_keeps_the_old_preset(preset, monkeypatch):
 
 
 def test_configurations_that_do_not_fit_the_class(preset):
+    edit(preset, lambda d: d["config"].update(ema_decay=[1]))
+    refused(preset, "does not describe a VAE")
+    edit(preset, lambda d: d["config"].update(ema_decay=2))
+    refused(preset, r"`ema_decay` must be in \[0, 1\)")
+    edit(preset, lambda d: d["config"].update(ema_decay=None))
     edit(preset, lambda d: d["config"].pop("encoder"))
     refused(preset, "does not describe a VAE")
     edit(preset, lambda d: d.update({"config": None}))
     refused(preset, "'config' must be a dict")
+
+
+@pytest.mark.parametrize(
+    "value, reason",
+    [
+        ({"class_name": "Lambda", "module": "keras.layers"}, "hold 'Lambda'"),
+        ({"class_name": "__tuple__", "module": "x"}, "hold '__tuple__'"),
+        ({"class_name": "__keras_tensor__", "x": 1}, "hold '__keras_tensor__'"),
+        ("other>Evil", "may not hold 'other>Evil'"),
+        ([{"compile_config": {}}], "may not hold optimizers"),
+        (2.0**40, "may not hold the size"),
+        ([str(2**40)], "may not hold the size"),
+        (
+            [
+                "x",
+                [{"class_name": "Zeros", "module": "keras.initializers"}]
+                * 9000,
+            ],
+            "that many layers",
+        ),
+        (
+            {
+                "class_name": "Tile",
+                "module": "keras.src.ops.numpy",
+                "inbound_nodes": [{"args": [[1.0]], "kwargs": {}}],
+            },
+            "A preset may hold classes",
+        ),
+        (
+            {"class_name": "os", "module": "keras.src.ops.numpy"},
+            "A preset may hold classes",
+        ),
+    ],
+)
+@pytest.mark.parametrize("key", ["name", "seed"])
+def test_hostile_values(preset, key, value, reason):
+    edit(preset, lambda d: d["config"].update({key: value}))
+    if not (key == "seed" and isinstance(value, float)):
+        refused(preset, reason)
 
 
 @pytest.mark.parametrize(
@@ -413,12 +475,57 @@ def test_arguments_can_be_replaced(preset):
             other.generate(3, seed=0, use_ema=use_ema), expected
         )
     decoder = kg.nets.dense_decoder((8, 8, 1), model.noise_shape[0], (5,))
-    with pytest.raises(ValueError, match=r"do not fit it with \['decoder'\]"):
-        kg.from_preset(preset, decoder=decoder)
-    anew = kg.from_preset(preset, load_weights=False, decoder=decoder)
-    assert anew.decoder.count_params() == decoder.count_params()
+    for load_weights in (True, False):
+        other = kg.from_preset(preset, load_weights, decoder=decoder)
+        assert other.decoder is decoder
+        x = np.ones((1, 8, 8, 1), "float32")
+        same = np.array_equal(other.encode(x), model.encode(x))
+        assert same == load_weights
+    with pytest.raises(ValueError, match="latent|decoder"):
+        wrong = kg.nets.dense_decoder((8, 8, 1), 7, (5,))
+        kg.from_preset(preset, decoder=wrong)
     with pytest.raises(ValueError, match=r"has no arguments \['betta'\]"):
         kg.from_preset(preset, betta=2.0)
+
+
+def test_random_states_are_not_those_of_the_file(preset):
+    keras.utils.set_random_seed(3)
+    states = [
+        kg.from_preset(preset).seed_generator.state.numpy() for _ in range(2)
+    ]
+    assert not np.array_equal(*states)
+    CASES["vae"]().save_to_preset(preset)
+    with h5py.File(preset / "model.weights.h5") as file:
+        assert not np.any(file["vars/seed_0"])
+
+
+def test_only_our_models_are_written(tmp_path):
+    class Mine(kg.models.VAE):
+        pass
+
+    model = CASES["vae"]()
+    with pytest.raises(ValueError, match="Unknown model class 'Mine'"):
+        Mine(model.encoder, model.decoder).save_to_preset(tmp_path / "mine")
+    with pytest.raises(TypeError, match="JSON"):
+        model.save_to_preset(tmp_path / "card", {"nll": np.float32(1)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_threads_load_beside_each_other(preset):
+    add_weight = keras.layers.Layer.add_weight
+    with ThreadPoolExecutor(4) as pool:
+        models = list(pool.map(kg.from_preset, [preset] * 8))
+    assert keras.layers.Layer.add_weight is add_weight
+    for model in models[1:]:
+        np.testing.assert_array_equal(
+            model.generate(1, seed=0), models[0].generate(1, seed=0)
+        )
+
+
+def test_what_is_no_name():
+    for preset in (None, 5, b"x", ""):
+        with pytest.raises(ValueError, match="`preset` must be a name"):
+            kg.from_preset(preset)
 
 
 def test_without_weights_the_architecture_is_new(preset):

@@ -264,6 +264,11 @@ class FiniteScalarQuantizer(keras.layers.Layer):
         self.levels = levels
         self.dim = len(levels)
         self.num_codes = math.prod(levels)
+        if self.num_codes > 2**20:
+            raise ValueError(
+                "The product of `levels` is the number of codes, at most "
+                f"1,048,576. Received: levels={levels}"
+            )
         array = np.array(levels, "float64")
         self._half = (array - 1) * (1 + 1e-3) / 2
         self._offset = np.where(array % 2 == 0, 0.5, 0.0)

@@ -130,9 +130,9 @@ class Autoregressive(GenerativeModel):
         use_ema=None,
         temperature=1.0,
     ):
-        if not temperature > 0:
+        if not 1e-6 <= temperature <= 1e6:
             raise ValueError(
-                "`temperature` must be above 0. "
+                "`temperature` must be from 1e-6 to 1e6. "
                 f"Received: temperature={temperature}"
             )
         network = self.sampling_network("network", use_ema)

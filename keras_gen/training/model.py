@@ -470,6 +470,12 @@ class GenerativeModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        return cls(**cls.read_config(config, custom_objects))
+
+    @staticmethod
+    def read_config(config, custom_objects=None):
+        """Return the arguments that a configuration describes."""
+
         def read(value):
             if isinstance(value, list):
                 return [read(item) for item in value]
@@ -480,7 +486,7 @@ class GenerativeModel(keras.Model):
             return value
 
         config = copy.deepcopy(config)  # Keras takes it apart while reading
-        return cls(**{key: read(value) for key, value in config.items()})
+        return {key: read(value) for key, value in config.items()}
 
 
 def _scale_losses(optimizer):

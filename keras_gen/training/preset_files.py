@@ -1,6 +1,7 @@
 """Check the files of a preset before anything in them is used."""
 
 import hashlib
+import importlib
 import json
 import re
 from pathlib import Path
@@ -14,11 +15,10 @@ CARD = "card.json"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LARGEST_JSON = 4 * 2**20
-_LARGEST_NUMBER = 2**24  # in a configuration, but for seeds
+_LARGEST_NUMBER = 2**26  # in a configuration, but for seeds
+_MOST_OBJECTS = 5_000
 _DEEPEST = 64
 
-# What Keras writes for tensors and tuples inside a network's description.
-_PLAIN = ("__keras_tensor__", "__tuple__")
 _KERAS_MODULES = {
     "keras": keras,
     "keras.activations": keras.activations,
@@ -108,38 +108,72 @@ def _check_depth(value, depth=0):
 
 
 def check_config(config):
-    """Raise unless all classes in `config` are Keras's or this package's."""
-    if isinstance(config, dict):
-        if config.get("class_name", "__tuple__") not in _PLAIN:
-            _check_class(config)
-        for key, value in config.items():
-            if key != "seed":
-                check_config(value)
-    elif isinstance(config, (list, tuple)):
-        for value in config:
-            check_config(value)
-    elif isinstance(config, int) and abs(config) > _LARGEST_NUMBER:
-        raise ValueError(f"A preset may not hold the size {config}.")
+    """Raise unless all that `config` names is Keras's or this package's."""
+    objects = 0
+
+    def visit(value, key=None):
+        nonlocal objects
+        if isinstance(value, dict):
+            if "compile_config" in value:
+                raise ValueError("A preset may not hold optimizers.")
+            if "class_name" in value:
+                objects += 1
+                _check_class(value)
+            if objects > _MOST_OBJECTS:
+                raise ValueError("A preset may not hold that many layers.")
+            for name, item in value.items():
+                visit(item, name)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                visit(item, key)
+        elif isinstance(value, str):
+            # Keras takes "package>Class" for a class wherever it expects one.
+            if ">" in value and key != "registered_name":
+                raise ValueError(f"A preset may not hold {value!r}.")
+            if value.isdecimal():
+                visit(int(value))
+        elif isinstance(value, (int, float)) and key != "seed":
+            if abs(value) > _LARGEST_NUMBER:
+                raise ValueError(f"A preset may not hold the size {value}.")
+
+    visit(config)
 
 
 def _check_class(config):
     name, module = str(config["class_name"]), str(config.get("module"))
     registered = config.get("registered_name")
+    if name == "__keras_tensor__" and set(config) == {"class_name", "config"}:
+        return
     if name in _UNSAFE or name.startswith("__"):
         raise ValueError(f"A preset may not hold {name!r}.")
-    if module.split(".")[0] == "keras_gen":
+    known = registered in (None, name)
+    if module.startswith("keras_gen."):
         known = registered == f"keras_gen>{name}"
         found = keras.saving.get_registered_object(registered)
-    elif module.startswith(("keras.src.ops.", "keras.src.models.")):
-        known, found = registered in (None, name), type
+    elif (module, name) == ("keras.src.models.functional", "Functional"):
+        found = keras.Model
+    elif module.startswith("keras.src.ops."):
+        found = _operation(module, name)
+        for node in config.get("inbound_nodes", [{}]):
+            # Of other arguments Keras would compute the result while reading.
+            known = known and '"__keras_tensor__"' in json.dumps(node)
     else:
-        known = registered in (None, name)
         found = getattr(_KERAS_MODULES.get(module), name, None)
     if not known or not isinstance(found, type):
         raise ValueError(
             "A preset may hold classes of Keras and keras_gen only. "
             f"Received: {module}.{name}, registered as {registered!r}"
         )
+
+
+def _operation(module, name):
+    """Return an operation of Keras, such as a sum of two tensors."""
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
+    is_one = isinstance(found, type) and issubclass(found, keras.Operation)
+    return found if is_one else None
 
 
 def layout(path):
@@ -149,16 +183,20 @@ def layout(path):
         ValueError: If the file holds anything but groups and plain arrays:
             links, virtual, external, chunked or compressed data.
     """
-    arrays = {}
+    arrays, seen = {}, set()
 
     def visit(group, prefix, depth):
-        if depth > _DEEPEST or len(arrays) > 100_000:
+        if depth > _DEEPEST:
             raise ValueError("it is nested too deeply")
         for key in group:
             name = f"{prefix}/{key}"
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 raise ValueError(f"{name} is a link")
             item = group[key]
+            address = h5py.h5o.get_info(item.id).addr
+            if address in seen:
+                raise ValueError(f"{name} is there twice")
+            seen.add(address)
             if isinstance(item, h5py.Group):
                 visit(item, name, depth + 1)
             elif not isinstance(item, h5py.Dataset):
@@ -167,6 +205,8 @@ def layout(path):
                 raise ValueError(f"{name} lies in another file")
             elif item.dtype.kind not in "biuf" or item.chunks is not None:
                 raise ValueError(f"{name} is not a plain array of numbers")
+            elif item.shape is None:
+                raise ValueError(f"{name} has no shape")
             elif item.id.get_storage_size() != item.nbytes:
                 raise ValueError(f"{name} is declared larger than it is")
             else:

@@ -1,12 +1,13 @@
 """From the name of a preset to its folder."""
 
+import contextlib
 import difflib
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
-from keras_gen.files import atomic_folder
 from keras_gen.training.preset_files import CARD
 from keras_gen.training.preset_files import CONFIG
 from keras_gen.training.preset_files import WEIGHTS
@@ -31,6 +32,11 @@ def built_in():
 
 def find(preset):
     """Return the folder of a preset: built in, local, or downloaded."""
+    if not isinstance(preset, (str, Path)) or preset == "":
+        raise ValueError(
+            "`preset` must be a name, a path or 'hf://organisation/name'. "
+            f"Received: {preset!r}"
+        )
     if isinstance(preset, str):
         if preset.startswith("hf://"):
             return _download(preset)
@@ -67,15 +73,17 @@ def _download(url):
             "pip install 'keras-gen[hub]'"
         ) from error
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_folder(folder) as temporary:
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
+    try:
         try:
             for name in (CARD, CONFIG, WEIGHTS):
                 hf_hub_download(
                     repository, name, revision=revision, local_dir=temporary
                 )
-        except OSError as error:
+        except Exception as error:  # of several libraries of theirs
+            text = " ".join(str(error).split())
             raise ValueError(
-                f"The preset {url!r} could not be downloaded: {error}"
+                f"The preset {url!r} could not be downloaded: {text}"
             ) from error
         shutil.rmtree(temporary / ".cache", ignore_errors=True)
         try:
@@ -86,7 +94,11 @@ def _download(url):
             raise ValueError(
                 f"The preset {url!r} is refused: {error}"
             ) from error
-    return folder
+        with contextlib.suppress(OSError):  # another process was faster
+            os.rename(temporary, folder)
+        return folder
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_card(preset):

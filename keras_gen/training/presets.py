@@ -1,11 +1,13 @@
 """Models as folders: a configuration, weights, and a card of both."""
 
 import contextlib
+import importlib.metadata
 import json
 import math
 import os
 import platform
 import tempfile
+import threading
 from pathlib import Path
 
 import keras
@@ -24,7 +26,7 @@ from keras_gen.training.preset_files import read_json
 
 _FILES = {CONFIG, WEIGHTS, CARD}
 # Beside them in an entry of the zoo; the card holds their digests as well.
-_COMPANIONS = ("samples.png", "training.gif")
+_COMPANIONS = ("reconstructions.png", "samples.png", "training.gif")
 
 
 def save_to_preset(model, folder, card=None):
@@ -62,34 +64,45 @@ def save_to_preset(model, folder, card=None):
     config = _without_compilation(model.get_config())
     check_config(config)
     description = {"class": type(model).__name__, "config": config}
+    if _class_of(description) is not type(model):
+        raise ValueError(
+            "A preset may hold models of keras_gen.models only. Received: "
+            f"{type(model)}"
+        )
     # A model that was never compiled has no optimizer to write along.
     bare = type(model).from_config(without_averages(config))
     _copy_weights(model, bare)
+    for state in _random_state(bare):
+        state.assign(0 * state.numpy())
+    backend = keras.backend.backend()
     card = {
+        **(card or {}),
         "class": type(model).__name__,
         "parameters": sum(math.prod(w.shape) for w in bare.weights),
-        **(card or {}),
         "versions": {
             "keras_gen": __version__,
             "keras": keras.__version__,
+            backend: importlib.metadata.version(backend),
             "python": platform.python_version(),
         },
+        "files": {},
     }
+    # Fails before anything is replaced if there is what JSON cannot hold.
+    texts = {CONFIG: _json(description), CARD: _json(card)}
 
     def write(temporary, name):
         if name == WEIGHTS:
             bare.save_weights(temporary)
+            layout(temporary)  # fails for what a reader would refuse
         else:
-            value = description if name == CONFIG else card
-            temporary.write_text(json.dumps(value, indent=1) + "\n")
+            text = texts[CONFIG] if name == CONFIG else _json(card)
+            temporary.write_text(text)
         if name != CARD:
-            card.setdefault("files", {})[name] = describe_file(temporary)
+            card["files"][name] = describe_file(temporary)
 
-    others = set(os.listdir(folder)) - _FILES if folder.exists() else ()
-    for name in _COMPANIONS:
-        if name in others:
-            described = describe_file(folder / name)
-            card.setdefault("files", {})[name] = described
+    others = set(os.listdir(folder)) - _FILES if folder.exists() else set()
+    for name in sorted(others & set(_COMPANIONS)):
+        card["files"][name] = describe_file(folder / name)
     if others:
         for name in (WEIGHTS, CONFIG, CARD):
             with atomic_file(folder / name) as temporary:
@@ -100,11 +113,16 @@ def save_to_preset(model, folder, card=None):
             write(temporary / name, name)
 
 
+def _json(value):
+    return json.dumps(value, indent=1) + "\n"
+
+
 def _can_hold_preset(folder):
     """Whether no file but a preset's would be replaced in `folder`."""
     if not folder.is_dir():
         return False
-    if not set(os.listdir(folder)) & _FILES:
+    # Weights alone are what a crash leaves of a first save.
+    if set(os.listdir(folder)) & _FILES <= {WEIGHTS}:
         return True
     try:
         return "class" in read_json(folder, CONFIG)
@@ -121,63 +139,67 @@ def load_preset(folder, load_weights, overrides, wanted):
             f"{CONFIG}, {WEIGHTS} and {CARD}."
         )
     try:
-        try:
-            card = read_json(folder, CARD)
-        except FileNotFoundError as error:
-            raise ValueError(f"{CARD} is missing") from error
-        for name in (CONFIG, WEIGHTS):
-            check_file(folder, card, name)
-        description = read_json(folder, CONFIG)
-        cls, config = _class_of(description), description.get("config")
-        if not isinstance(config, dict):
-            raise ValueError(f"'config' must be a dict, not {config!r}")
-        check_config(config)
-        arrays = layout(folder / WEIGHTS)
-        size = sum(math.prod(shape) for shape, _ in arrays.values())
-        # What the models of this package build is at most a few copies.
-        with _at_most_weights(4 * size + 100_000):
-            model = _construct(cls, without_averages(config))
-        _check_layout(model, arrays)
-        if load_weights:
-            model.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
+        model = _verified_model(folder, load_weights, wanted)
+    # Whatever goes wrong while reading, the files are the reason.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:400]
         raise ValueError(
-            f"The preset {str(folder)!r} is refused: {error}"
+            f"The preset {str(folder)!r} is refused: {reason}"
         ) from error
+    return _override(model, overrides) if overrides else model
+
+
+def _verified_model(folder, load_weights, wanted):
+    try:
+        card = read_json(folder, CARD)
+    except FileNotFoundError as error:
+        raise ValueError(f"{CARD} is missing") from error
+    for name in (CONFIG, WEIGHTS):
+        check_file(folder, card, name)
+    description = read_json(folder, CONFIG)
+    cls, config = _class_of(description), description.get("config")
     if wanted is not None and not issubclass(cls, wanted):
         raise ValueError(
-            f"The preset {str(folder)!r} holds a {cls.__name__}, which is no "
-            f"{wanted.__name__}."
+            f"it holds a {cls.__name__}, which is no {wanted.__name__}"
         )
-    return _override(model, config, overrides, load_weights)
+    if not isinstance(config, dict):
+        raise ValueError(f"'config' must be a dict, not {config!r}")
+    check_config(config)
+    arrays = layout(folder / WEIGHTS)
+    size = sum(math.prod(shape) for shape, _ in arrays.values())
+    # What the models of this package build is at most a few copies.
+    with _at_most_weights(4 * size + 100_000):
+        plain = _construct(cls, without_averages(config))
+        _check_layout(plain, arrays)
+        if load_weights:
+            # Random states are not those of the training.
+            states = [(s, s.numpy().copy()) for s in _random_state(plain)]
+            plain.load_weights(folder / WEIGHTS)
+            for state, value in states:
+                state.assign(value)
+        if config == without_averages(config):
+            return plain
+        model = _construct(cls, config)
+        _copy_weights(plain, model)
+    return model
 
 
-def _override(model, config, overrides, load_weights):
-    """Return the model with averages again and other arguments."""
-    cls = type(model)
+def _override(model, overrides):
+    """Return a model with other arguments and the networks of this one."""
+    cls, config = type(model), model.get_config()
     unknown = sorted(set(overrides) - set(config))
     if unknown:
         raise ValueError(
             f"`{cls.__name__}` has no arguments {unknown}. Expected some of "
             f"{sorted(config)}"
         )
-    plain = {
-        key: keras.saving.serialize_keras_object(value)
-        for key, value in overrides.items()
-    }
-    full = {**config, **plain}
-    if full == without_averages(config):
-        return model
-    other = cls.from_config(full)
-    if load_weights:
-        try:
-            _copy_weights(model, other)
-        except ValueError as error:
-            raise ValueError(
-                f"The weights of this {cls.__name__} do not fit it with "
-                f"{sorted(overrides)} replaced; pass `load_weights=False` to "
-                "train it anew."
-            ) from error
+    kept = {key: v for key, v in config.items() if key not in overrides}
+    other = cls(**cls.read_config(kept), **overrides)
+    for key in kept:
+        source, target = getattr(model, key, None), getattr(other, key, None)
+        if isinstance(source, keras.layers.Layer):
+            _copy_weights(source, target)
+    _renew_averages(other)
     return other
 
 
@@ -186,11 +208,13 @@ def _class_of(description):
     models = {
         key.split(">")[1]: cls
         for key, cls in keras.saving.get_custom_objects().items()
-        if isinstance(cls, type) and cls.__module__.startswith("keras_gen.mod")
+        if isinstance(cls, type)
+        and cls.__module__.startswith("keras_gen.models.")
     }
     if not isinstance(name, str) or name not in models:
         raise ValueError(
-            f"Unknown model class {name!r}. Expected one of {sorted(models)}"
+            f"Unknown model class {name!r:.80}. Expected one of "
+            f"{sorted(models)}"
         )
     return models[name]
 
@@ -202,6 +226,12 @@ def _construct(cls, config):
         raise ValueError(
             f"{CONFIG} does not describe a {cls.__name__}: {error}"
         ) from error
+
+
+def _random_state(model):
+    """Return the states of the random generators."""
+    weights = {id(v) for v in model.weights}
+    return [v for v in model.variables if id(v) not in weights]
 
 
 def _check_layout(model, arrays):
@@ -218,25 +248,32 @@ def _check_layout(model, arrays):
             )
 
 
+_COUNTING = threading.Lock()
+
+
 @contextlib.contextmanager
 def _at_most_weights(maximum):
-    """Stop the construction of layers with more weights than `maximum`."""
-    add_weight, total = keras.layers.Layer.add_weight, 0
+    """Stop this thread from building layers of more weights than `maximum`."""
+    with _COUNTING:
+        add_weight, total = keras.layers.Layer.add_weight, 0
+        thread = threading.get_ident()
 
-    def counting(self, shape=None, *args, **kwargs):
-        nonlocal total
-        total += math.prod((shape,) if isinstance(shape, int) else shape or ())
-        if total > maximum:
-            raise ValueError(
-                f"{CONFIG} declares more weights than {WEIGHTS} holds"
-            )
-        return add_weight(self, shape, *args, **kwargs)
+        def counting(self, shape=None, *args, **kwargs):
+            nonlocal total
+            if threading.get_ident() == thread:
+                one = isinstance(shape, int)
+                total += math.prod((shape,) if one else shape or ())
+            if total > maximum:
+                raise ValueError(
+                    f"{CONFIG} declares more weights than {WEIGHTS} holds"
+                )
+            return add_weight(self, shape, *args, **kwargs)
 
-    keras.layers.Layer.add_weight = counting
-    try:
-        yield
-    finally:
-        keras.layers.Layer.add_weight = add_weight
+        keras.layers.Layer.add_weight = counting
+        try:
+            yield
+        finally:
+            keras.layers.Layer.add_weight = add_weight
 
 
 def _without_compilation(config):
@@ -281,16 +318,21 @@ def _copy_weights(source, target):
         if tuple(weight.shape) != tuple(own.shape):
             raise ValueError(f"{weight.shape} is not {own.shape}")
     for weight, own in pairs:
-        own.assign(keras.ops.convert_to_numpy(weight))
-    weights = {id(w): w for w in target.weights}
-    for key, average in _averages(target).items():
-        average.assign(keras.ops.convert_to_numpy(weights[key]))
+        own.assign(weight.numpy())
+    _renew_averages(target)
+
+
+def _renew_averages(model):
+    """Let averages begin at the weights."""
+    weights = {id(w): w for w in model.weights}
+    for key, average in _averages(model).items():
+        average.assign(weights[key].numpy())
 
 
 def _averages(model):
     """Return id of a weight to its average, in the model and those within."""
     averages = {}
-    for part in (model, *model.layers):
+    for part in (model, *getattr(model, "layers", ())):
         if getattr(part, "averaged", None) is not None:
             for name, average in part.averaged.averages.items():
                 network = getattr(part, name)
@@ -303,7 +345,7 @@ def _own(model):
     """Return the weights without averages and what belongs to them."""
     kept = {
         id(w)
-        for part in (model, *model.layers)
+        for part in (model, *getattr(model, "layers", ()))
         if getattr(part, "averaged", None) is not None
         for w in part.averaged.weights
     }

@@ -147,7 +147,7 @@ def test_uniform_logits_cost_ln_k_a_code():
 
 def test_bad_input():
     model = binary_model()
-    with pytest.raises(ValueError, match="`temperature` must be above 0"):
+    with pytest.raises(ValueError, match="`temperature` must be from 1e-6"):
         model.generate(2, temperature=0.0)
     model.compile("adam")
     with pytest.raises(ValueError, match=r"codes in \[0, 2\).*\[0, 2\]"):

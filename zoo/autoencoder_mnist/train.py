@@ -32,8 +32,8 @@ for latent_dim in (16, 32):
     centred = (x.reshape(len(x), -1) + 1) / 2 - mean
     basis = components[:, -latent_dim:]
     floor = np.mean((centred - centred @ basis @ basis.T) ** 2)
-    entry.record(f"squared error, {latent_dim} latents", error)
     entry.record(f"squared error, {latent_dim} principal components", floor)
+    entry.record(f"squared error, {latent_dim} latents", error)
 rows = [
     x[:10],
     model.reconstruct(x[:10]),

@@ -40,7 +40,7 @@ model = kg.models.ConditionalVAE(
     likelihood="bernoulli",
     ema_decay=0.999,
 )
-for epochs, rate in ((700, 3e-3), (600, 2e-3)):
+for epochs, rate in ((700, 3e-3), (600, 2e-3), (800, 2e-3)):
     entry.fit(model, train, epochs, rate, phase=epochs, every=10, epsilon=1e-4)
 x, y = test[0]
 nll = -model.log_likelihood(x, y, num_samples=5000).mean()

@@ -33,13 +33,15 @@ model = kg.models.GAN(
     ema_decay=0.999,
 )
 model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
+epochs = entry.epochs(300)
+every = min(10, epochs)
 model.fit(
     train,
-    epochs=entry.epochs(300),
+    epochs=epochs,
     callbacks=[
         entry.checkpoint(every=5),
-        kg.callbacks.ImageGrid(entry.runs, 25, every=10, gif=True),
-        kg.callbacks.ModeCollapse(train[0][0], every=10),
+        kg.callbacks.ImageGrid(entry.runs, 25, every=every, gif=True),
+        kg.callbacks.ModeCollapse(train[0][0], every=every),
     ],
     verbose=2,
 )

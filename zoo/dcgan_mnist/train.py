@@ -30,7 +30,7 @@ model = kg.models.GAN(
 model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
 model.fit(
     train,
-    epochs=entry.epochs(8),
+    epochs=entry.epochs(20),
     callbacks=[
         entry.checkpoint(),
         kg.callbacks.ImageGrid(entry.runs, 25, gif=True),
