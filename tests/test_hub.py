@@ -175,7 +175,7 @@ def _virtual(file):
 
 
 def _external_storage(file):
-    _replace(file, external=[("/tmp/other.raw", 0, h5py.h5f.UNLIMITED)])
+    _replace(file, external=[("other.raw", 0, h5py.h5f.UNLIMITED)])
 
 
 def _giant(file):

@@ -25,7 +25,8 @@ class VQVAE(GenerativeModel):
     many codes an epoch used.
 
     The codes have no prior of their own. `generate` draws the grid from
-    `prior`, an `Autoregressive` model trained on `encode(x)`.
+    `prior`, an `Autoregressive` model trained on `encode(x)`; so does
+    `generate(temperature=T)`, from the prior's p^(1/T).
 
     Args:
         encoder: `keras.Model` from images to `(batch, height, width, dim)`.

@@ -428,20 +428,20 @@ class GenerativeModel(keras.Model):
 
     # Saving.
 
-    def _random_state(self):
-        """Seed states: Keras keeps them but does not save them."""
+    def random_state(self):
+        """Return the seed states, which Keras keeps but does not save."""
         weights = {id(v) for v in self.weights}
         return [v for v in self.variables if id(v) not in weights]
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        for i, state in enumerate(self._random_state()):
+        for i, state in enumerate(self.random_state()):
             store[f"seed_{i}"] = ops.convert_to_numpy(state)
 
     def load_own_variables(self, store):
         keys = list(store.keys())
         seeds = [key for key in keys if key.startswith("seed_")]
-        states = self._random_state()
+        states = self.random_state()
         if len(seeds) != len(states):
             raise ValueError(
                 f"`{type(self).__name__}` expected {len(states)} random "

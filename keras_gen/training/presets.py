@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 
 import keras
+import numpy as np
+from keras.ops import convert_to_numpy
 
 from keras_gen._version import __version__
 from keras_gen.files import atomic_file
@@ -53,6 +55,7 @@ def save_to_preset(model, folder, card=None):
         ValueError: If `folder` is a file or holds files of these names that
             are no preset's, or a network holds layers that a reader could
             not rebuild from this package and Keras alone.
+        TypeError: If `card` holds what JSON cannot.
         OSError: If the folder cannot be written.
     """
     folder = Path(folder)
@@ -72,8 +75,8 @@ def save_to_preset(model, folder, card=None):
     # A model that was never compiled has no optimizer to write along.
     bare = type(model).from_config(without_averages(config))
     _copy_weights(model, bare)
-    for state in _random_state(bare):
-        state.assign(0 * state.numpy())
+    for state in bare.random_state():
+        state.assign(0 * convert_to_numpy(state))
     backend = keras.backend.backend()
     card = {
         **(card or {}),
@@ -173,7 +176,10 @@ def _verified_model(folder, load_weights, wanted):
         _check_layout(plain, arrays)
         if load_weights:
             # Random states are not those of the training.
-            states = [(s, s.numpy().copy()) for s in _random_state(plain)]
+            states = [
+                (state, np.array(convert_to_numpy(state)))
+                for state in plain.random_state()
+            ]
             plain.load_weights(folder / WEIGHTS)
             for state, value in states:
                 state.assign(value)
@@ -226,12 +232,6 @@ def _construct(cls, config):
         raise ValueError(
             f"{CONFIG} does not describe a {cls.__name__}: {error}"
         ) from error
-
-
-def _random_state(model):
-    """Return the states of the random generators."""
-    weights = {id(v) for v in model.weights}
-    return [v for v in model.variables if id(v) not in weights]
 
 
 def _check_layout(model, arrays):
@@ -318,7 +318,7 @@ def _copy_weights(source, target):
         if tuple(weight.shape) != tuple(own.shape):
             raise ValueError(f"{weight.shape} is not {own.shape}")
     for weight, own in pairs:
-        own.assign(weight.numpy())
+        own.assign(convert_to_numpy(weight))
     _renew_averages(target)
 
 
@@ -326,7 +326,7 @@ def _renew_averages(model):
     """Let averages begin at the weights."""
     weights = {id(w): w for w in model.weights}
     for key, average in _averages(model).items():
-        average.assign(weights[key].numpy())
+        average.assign(convert_to_numpy(weights[key]))
 
 
 def _averages(model):

@@ -14,7 +14,9 @@ import keras_gen as kg
 from keras_gen.entries import Entry
 
 entry = Entry(__file__, "mnist")
-SHAPE, WIDTHS, EPOCHS = (28, 28, 1), (256, 64, 32), entry.epochs(10)
+SHAPE, WIDTHS = (28, 28, 1), (256, 64, 32)
+# One phase for each pair of layers, one for all of them together.
+EPOCHS, *_ = [entry.epochs(10) for _ in range(len(WIDTHS) + 1)]
 
 
 def make_pairs():
