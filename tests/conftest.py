@@ -60,3 +60,12 @@ def tensor(x):
 def host(x):
     """Return a tensor or variable as a NumPy array."""
     return np.asarray(keras.ops.convert_to_numpy(x))
+
+
+@pytest.fixture
+def preset(tmp_path):
+    """The folder of a small model."""
+    from tests.cases import CASES  # which builds on what is above
+
+    CASES["vae"]().save_to_preset(tmp_path / "vae")
+    return tmp_path / "vae"

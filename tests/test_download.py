@@ -9,6 +9,9 @@ import pytest
 
 import keras_gen as kg
 from tests.cases import CASES
+from tests.presets import edit
+from tests.presets import refused
+from tests.presets import seal
 
 pytest.importorskip("huggingface_hub")
 
@@ -95,3 +98,27 @@ def test_missing_repositories_and_wrong_names(hub):
     for url in (f"hf://{name}" for name in wrong):
         with pytest.raises(ValueError, match="Expected 'hf://organisation"):
             kg.from_preset(url)
+
+
+def test_a_card_without_digests_ends_the_download(hub):
+    (Hub.folder / "card.json").write_text("[]")
+    with pytest.raises(ValueError, match="'hf://me/tiny' is refused: card.js"):
+        kg.from_preset("hf://me/tiny")
+    assert not any("weights" in path for path in Hub.asked)
+
+
+def test_what_is_refused_later_is_downloaded_anew(hub):
+    """Its digests are right, but it is no model."""
+    good = (Hub.folder / "config.json").read_bytes()
+    edit(Hub.folder, lambda d: d.update({"class": "Model"}))
+    with pytest.raises(ValueError, match="Unknown model class 'Model'"):
+        kg.from_preset("hf://me/tiny")
+    (Hub.folder / "config.json").write_bytes(good)
+    seal(Hub.folder)
+    kg.from_preset("hf://me/tiny")
+
+
+def test_a_preset_of_ones_own_is_not_deleted(preset):
+    edit(preset, lambda d: d.update({"class": "Model"}))
+    refused(preset, "Unknown model class 'Model'")
+    assert (preset / "card.json").exists()

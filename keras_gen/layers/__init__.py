@@ -16,6 +16,7 @@ from keras_gen.layers.minibatch import MinibatchStd
 from keras_gen.layers.noise_level import AdaptiveNormalization
 from keras_gen.layers.noise_level import NoiseLevelEmbedding
 from keras_gen.layers.normalization import ConditionalBatchNormalization
+from keras_gen.layers.normalization import GroupNormalization
 from keras_gen.layers.normalization import LayerNormalization
 from keras_gen.layers.position import PositionEmbedding
 from keras_gen.layers.quantizers import FiniteScalarQuantizer
@@ -39,6 +40,7 @@ __all__ = [
     "GatedActivation",
     "GaussianCorruption",
     "Grayscale",
+    "GroupNormalization",
     "ImagePool",
     "LayerNormalization",
     "LookupFreeQuantizer",

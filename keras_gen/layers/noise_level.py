@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gen.layers.normalization import group_factors
+
 
 @keras.saving.register_keras_serializable("keras_gen")
 class NoiseLevelEmbedding(keras.layers.Layer):
@@ -63,18 +65,11 @@ class AdaptiveNormalization(keras.layers.Layer):
             self.norm = keras.layers.LayerNormalization(
                 center=False, scale=False, epsilon=1e-5, dtype=self.dtype_policy
             )
-        else:
-            self.norm = keras.layers.GroupNormalization(
-                groups,
-                center=False,
-                scale=False,
-                epsilon=1e-5,
-                dtype=self.dtype_policy,
-            )
 
     def build(self, shapes):
         shape, embedding = shapes
-        self.norm.build(shape)
+        if self.groups is None:
+            self.norm.build(shape)
         self.modulation = keras.layers.Dense(
             2 * shape[-1], kernel_initializer="zeros", dtype=self.dtype_policy
         )
@@ -86,7 +81,12 @@ class AdaptiveNormalization(keras.layers.Layer):
         numbers = self.modulation(embedding)
         numbers = ops.reshape(numbers, (-1, *ones, numbers.shape[-1]))
         scale, shift = ops.split(numbers, 2, axis=-1)
-        return (1.0 + scale) * self.norm(x) + shift
+        if self.groups is None:
+            return (1.0 + scale) * self.norm(x) + shift
+        a, b = group_factors(x, self.groups, 1e-5)
+        scale, shift = ops.cast(scale, a.dtype), ops.cast(shift, a.dtype)
+        a, b = a * (1.0 + scale), b * (1.0 + scale) + shift
+        return x * ops.cast(a, x.dtype) + ops.cast(b, x.dtype)
 
     def get_config(self):
         return {**super().get_config(), "groups": self.groups}

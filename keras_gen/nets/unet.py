@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from keras_gen.layers.noise_level import AdaptiveNormalization
+from keras_gen.layers.normalization import GroupNormalization
 from keras_gen.nets.conv import coarsest
 from keras_gen.nets.noise_level import noise_and_class
 
@@ -79,7 +80,7 @@ def unet(
         if level > 0:
             x = layers.UpSampling2D(2)(x)
             x = layers.Conv2D(width, 3, padding="same")(x)
-    x = layers.Activation("silu")(layers.GroupNormalization(_groups(x))(x))
+    x = layers.Activation("silu")(GroupNormalization(_groups(x))(x))
     return keras.Model(inputs, _last(out_channels or channels)(x))
 
 
@@ -97,7 +98,7 @@ def _last(channels):
 
 
 def _residual_block(x, embedding, width, dropout):
-    y = layers.GroupNormalization(_groups(x))(x)
+    y = GroupNormalization(_groups(x))(x)
     y = layers.Conv2D(width, 3, padding="same")(layers.Activation("silu")(y))
     y = AdaptiveNormalization(_groups(y))([y, embedding])
     y = layers.Dropout(dropout)(layers.Activation("silu")(y))
@@ -110,7 +111,7 @@ def _residual_block(x, embedding, width, dropout):
 
 def _attention(x):
     height, width, channels = x.shape[1:]
-    y = layers.GroupNormalization(_groups(x))(x)
+    y = GroupNormalization(_groups(x))(x)
     y = layers.Reshape((height * width, channels))(y)
     y = layers.MultiHeadAttention(
         max(1, channels // 32), min(channels, 32), use_bias=False

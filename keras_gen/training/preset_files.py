@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
@@ -180,8 +181,8 @@ def layout(path):
     """Return name to (shape, dtype) of all arrays in a file of weights.
 
     Raises:
-        ValueError: If the file holds anything but groups and plain arrays:
-            links, virtual, external, chunked or compressed data.
+        ValueError: If the file holds anything but groups and plain arrays
+            (links, virtual, external, chunked or compressed data), or NaN.
     """
     arrays, seen = {}, set()
 
@@ -209,6 +210,8 @@ def layout(path):
                 raise ValueError(f"{name} has no shape")
             elif item.id.get_storage_size() != item.nbytes:
                 raise ValueError(f"{name} is declared larger than it is")
+            elif not np.isfinite(item[()]).all():
+                raise ValueError(f"{name} is not finite")
             else:
                 # Backends keep random states as integers of their own.
                 integer = item.dtype.kind in "iu"

@@ -61,8 +61,7 @@ def _download(url):
             f"'hf://organisation/name@revision'. Received: {url!r}"
         )
     repository, revision = match[1], match[2] or "main"
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    folder = home / "keras_gen" / repository / revision
+    folder = _downloads() / repository / revision
     if folder.is_dir():
         return folder
     try:
@@ -75,30 +74,43 @@ def _download(url):
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
     try:
-        try:
-            for name in (CARD, CONFIG, WEIGHTS):
+        # The largest comes last: the others may already be refused.
+        for name in (CARD, CONFIG, WEIGHTS):
+            try:
                 hf_hub_download(
                     repository, name, revision=revision, local_dir=temporary
                 )
-        except Exception as error:  # of several libraries of theirs
-            text = " ".join(str(error).split())
-            raise ValueError(
-                f"The preset {url!r} could not be downloaded: {text}"
-            ) from error
+            except Exception as error:  # of several libraries of theirs
+                text = " ".join(str(error).split())
+                raise ValueError(
+                    f"The preset {url!r} could not be downloaded: {text}"
+                ) from error
+            try:
+                card = read_json(temporary, CARD)
+                if name != CARD:
+                    check_file(temporary, card, name)
+            except ValueError as error:
+                raise ValueError(
+                    f"The preset {url!r} is refused: {error}"
+                ) from error
         shutil.rmtree(temporary / ".cache", ignore_errors=True)
-        try:
-            card = read_json(temporary, CARD)
-            for name in (CONFIG, WEIGHTS):
-                check_file(temporary, card, name)
-        except ValueError as error:
-            raise ValueError(
-                f"The preset {url!r} is refused: {error}"
-            ) from error
         with contextlib.suppress(OSError):  # another process was faster
             os.rename(temporary, folder)
         return folder
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _downloads():
+    """Return the folder of all downloads."""
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    return home / "keras_gen"
+
+
+def forget_download(folder):
+    """Delete a refused preset if it was downloaded, to be asked for anew."""
+    if _downloads() in Path(folder).parents:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_card(preset):

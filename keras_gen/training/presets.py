@@ -25,6 +25,7 @@ from keras_gen.training.preset_files import check_file
 from keras_gen.training.preset_files import describe_file
 from keras_gen.training.preset_files import layout
 from keras_gen.training.preset_files import read_json
+from keras_gen.training.preset_names import forget_download
 
 _FILES = {CONFIG, WEIGHTS, CARD}
 # Beside them in an entry of the zoo; the card holds their digests as well.
@@ -35,8 +36,9 @@ def save_to_preset(model, folder, card=None):
     """Write `config.json`, `model.weights.h5` and `card.json`.
 
     The weights are those to sample with: averaged ones where the model keeps
-    averages. Optimizers and random state are not written; to go on training
-    as if nothing had happened, use `callbacks.Checkpoint` or `model.save`.
+    averages. Optimizers, random state and the labelled samples of a
+    `SemiSupervisedGAN` are not written; to go on training as if nothing had
+    happened, use `callbacks.Checkpoint` or `model.save`.
 
     An existing preset at `folder` is replaced. A crash leaves the new one, the
     old one, or in the instant between two renames the old one beside it under
@@ -145,6 +147,7 @@ def load_preset(folder, load_weights, overrides, wanted):
         model = _verified_model(folder, load_weights, wanted)
     # Whatever goes wrong while reading, the files are the reason.
     except Exception as error:
+        forget_download(folder)
         reason = " ".join(str(error).split())[:400]
         raise ValueError(
             f"The preset {str(folder)!r} is refused: {reason}"
@@ -342,11 +345,15 @@ def _averages(model):
 
 
 def _own(model):
-    """Return the weights without averages and what belongs to them."""
+    """Return the weights without averages and without training data."""
     kept = {
         id(w)
         for part in (model, *getattr(model, "layers", ()))
         if getattr(part, "averaged", None) is not None
         for w in part.averaged.weights
     }
-    return [w for w in model.weights if id(w) not in kept]
+    return [
+        w
+        for w in model.weights
+        if id(w) not in kept and not getattr(w, "is_data", False)
+    ]

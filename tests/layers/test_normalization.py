@@ -1,8 +1,11 @@
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
+from keras_gen.layers import AdaptiveNormalization
 from keras_gen.layers import ConditionalBatchNormalization
+from keras_gen.layers import GroupNormalization
 from keras_gen.layers import LayerNormalization
 from keras_gen.losses import GradientPenalty
 from keras_gen.training import GenerativeModel
@@ -23,6 +26,68 @@ def test_layer_normalisation():
         x.var(axes, keepdims=True) + 1e-5
     )
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+
+
+def grouped(x, groups):
+    """Return `x` (batch, height, width, channels) normalised in groups."""
+    parts = x.reshape(*x.shape[:3], groups, -1).astype("float64")
+    axes = (1, 2, 4)
+    parts = parts - parts.mean(axes, keepdims=True)
+    parts = parts / np.sqrt((parts**2).mean(axes, keepdims=True) + 1e-5)
+    return parts.reshape(x.shape)
+
+
+@pytest.mark.parametrize("groups", [1, 3, 6])
+def test_group_normalisation(groups):
+    x = RNG.normal(2.0, 3.0, size=(4, 3, 2, 6)).astype("float32")
+    layer = GroupNormalization(groups)
+    layer.build(x.shape)
+    gamma, beta = RNG.normal(size=(2, 6)).astype("float32")
+    layer.set_weights([gamma, beta])
+    expected = grouped(x, groups) * gamma + beta
+    np.testing.assert_allclose(host(layer(tensor(x))), expected, atol=2e-5)
+
+
+def test_the_gradient_of_group_normalisation_is_that_of_keras():
+    x = RNG.normal(2.0, 3.0, size=(4, 3, 2, 6)).astype("float32")
+    weights = tensor(RNG.normal(size=x.shape).astype("float32"))
+    ours, theirs = [
+        host(input_gradient(lambda x: ops.tanh(layer(x)) * weights, tensor(x)))
+        for layer in (
+            GroupNormalization(3),
+            keras.layers.GroupNormalization(3, epsilon=1e-5),
+        )
+    ]
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_group_normalisation_of_a_large_constant_is_finite():
+    """E[x^2] - E[x]^2 rounds to about 0, and must not be negative."""
+    x = np.full((2, 9, 7, 4), 1000.1, "float32")
+    y = host(GroupNormalization(2)(tensor(x)))
+    assert np.isfinite(y).all()
+
+
+def test_groups_that_do_not_divide_the_channels():
+    with pytest.raises(ValueError, match="must divide the channels"):
+        GroupNormalization(4).build((None, 2, 2, 6))
+
+
+@pytest.mark.parametrize("groups", [2, None])
+def test_adaptive_normalisation(groups):
+    x = RNG.normal(2.0, 3.0, size=(4, 3, 2, 6)).astype("float32")
+    e = RNG.normal(size=(4, 5)).astype("float32")
+    layer = AdaptiveNormalization(groups)
+    layer.build([x.shape, e.shape])
+    kernel = RNG.normal(size=(5, 12)).astype("float32")
+    layer.modulation.kernel.assign(kernel)
+    scale, shift = np.split((e @ kernel)[:, None, None], 2, axis=-1)
+    if groups is None:  # the channels of each position
+        plain = grouped(x.reshape(-1, 1, 1, 6), 1).reshape(x.shape)
+    else:
+        plain = grouped(x, groups)
+    y = host(layer([tensor(x), tensor(e)]))
+    np.testing.assert_allclose(y, (1 + scale) * plain + shift, atol=1e-4)
 
 
 class Penalised(GenerativeModel):

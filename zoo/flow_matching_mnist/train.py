@@ -1,11 +1,11 @@
-"""Class-conditional flow matching of MNIST, a U-Net of 3.7 million weights.
+"""Class-conditional flow matching of MNIST, a U-Net of 0.6 million weights.
 
     TFDS_DATA_DIR=... python zoo/flow_matching_mnist/train.py
 
 Writes the preset and `samples.png`, a row for each class, beside this file, and
 prints the Frechet distance and the share of samples that a classifier takes
 for the class asked for, of 10 and 50 steps of Euler's method and 5 of Heun's.
-Interrupted, it goes on where it was. Made for a GPU.
+Interrupted, it goes on where it was. An hour and a half of one CPU core.
 
 After Lipman et al., Flow Matching for Generative Modeling, 2022
 (arXiv:2210.02747).
@@ -21,11 +21,12 @@ entry = Entry(__file__, "mnist")
 SHAPE = (28, 28, 1)
 
 keras.utils.set_random_seed(0)
-train = kg.data.load("mnist", batch_size=256)
-model = kg.models.FlowMatching(
-    kg.nets.unet(SHAPE, filters=(48, 96, 96), num_classes=10, dropout=0.1)
+train = kg.data.load("mnist")
+network = kg.nets.unet(
+    SHAPE, filters=(16, 32, 64), blocks=1, attention=(), num_classes=10
 )
-entry.fit(model, train, 60, 1e-3)
+model = kg.models.FlowMatching(network)
+entry.fit(model, train, 20, 2e-3)
 for sampler, num_steps in (("euler", 10), ("euler", 50), ("flow_heun", 5)):
     label = f"{sampler}, {num_steps} steps: "
     options = {"label": label, "sampler": sampler, "num_steps": num_steps}
