@@ -237,7 +237,10 @@ def _train(args):
     else:
         vqvae = _vqvae_of(args)
         model = prior(
-            vqvae.grid_shape, vqvae.quantizer.num_codes, train.num_classes
+            vqvae.grid_shape,
+            vqvae.quantizer.num_codes,
+            train.num_classes,
+            codebook=vqvae.fingerprint,
         )
         train, test = (_encoded(vqvae, data) for data in (train, test))
         pictures = []

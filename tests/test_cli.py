@@ -47,8 +47,9 @@ def test_train_resume_and_generate(name, tmp_path, capsys):
 
 def test_a_vqvae_draws_once_it_has_a_prior(tmp_path, capsys, monkeypatch):
 
-    def small_prior(shape, num_codes, num_classes):
+    def small_prior(shape, num_codes, num_classes, codebook):
         assert (shape, num_codes, num_classes) == ((2, 2, 1), 5, 10)
+        assert codebook == kg.from_preset(tmp_path / "vq/model").fingerprint
         return CASES["autoregressive"]()
 
     monkeypatch.setattr("keras_gen.cli.prior", small_prior)

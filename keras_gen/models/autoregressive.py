@@ -35,6 +35,8 @@ class Autoregressive(GenerativeModel):
             to logits `(batch, height, width, num_codes)`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
         images: Bool, whether the grids stand for images.
+        codebook: String, the `fingerprint` of the `VQVAE` whose codes these
+            are, or None. No other takes this model for its prior then.
 
     Raises:
         ValueError: If the network is not of this kind.
@@ -47,7 +49,9 @@ class Autoregressive(GenerativeModel):
 
     data_dtype = "int32"
 
-    def __init__(self, network, ema_decay=None, images=False, **kwargs):
+    def __init__(
+        self, network, ema_decay=None, images=False, codebook=None, **kwargs
+    ):
         num_inputs = len(getattr(network, "inputs", None) or [None])
         checks.check_network(network, "network", num_inputs=num_inputs)
         super().__init__(logs=("loss", "nats_per_code"), **kwargs)
@@ -66,6 +70,7 @@ class Autoregressive(GenerativeModel):
             )
         self.network = network
         self.images = images
+        self.codebook = codebook
         if images:
             self.data_dtype = "float32"
         if num_inputs == 2:
@@ -166,6 +171,7 @@ class Autoregressive(GenerativeModel):
             "network": keras.saving.serialize_keras_object(self.network),
             "ema_decay": self.ema_decay,
             "images": self.images,
+            "codebook": self.codebook,
         }
 
 

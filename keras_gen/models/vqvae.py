@@ -1,5 +1,7 @@
 """Vector-quantised autoencoder."""
 
+import hashlib
+
 import keras
 import numpy as np
 from keras import ops
@@ -100,7 +102,7 @@ class VQVAE(GenerativeModel):
         self.grid_shape = (*grid[1:3], quantizer.num_codebooks)
         self.prior = None
         if prior is not None:
-            self.attach_prior(prior)
+            self._set_prior(prior)
 
     def objective(self, x, training):
         """Return the loss and its terms, and the codes counted."""
@@ -170,7 +172,32 @@ class VQVAE(GenerativeModel):
 
         It cannot be replaced. For another prior make another model:
         `VQVAE(model.encoder, model.decoder, model.quantizer, prior=other)`.
+
+        Raises:
+            ValueError: If the model has a prior, or this one is of other
+                grids, or says that it is of another codebook.
         """
+        codebook = getattr(prior, "codebook", None)
+        if codebook not in (None, self.fingerprint):
+            raise ValueError(
+                "`prior` was trained on the codes of another `VQVAE`, or of "
+                "this one before it changed. Train one on `encode(x)`. "
+                f"Received: codebook={codebook!r}, expected "
+                f"{self.fingerprint!r}"
+            )
+        self._set_prior(prior)
+
+    @property
+    def fingerprint(self):
+        """SHA-256 of the weights that codes depend on, for a prior to keep."""
+        digest = hashlib.sha256()
+        for weight in (*self.encoder.weights, *self.quantizer.weights):
+            value = np.asarray(ops.convert_to_numpy(weight))
+            if value.dtype.kind == "f":  # not the state of a generator
+                digest.update(value.tobytes())
+        return digest.hexdigest()
+
+    def _set_prior(self, prior):
         if self.prior is not None:
             raise ValueError(
                 "This `VQVAE` has a prior. Make another model of its parts, "

@@ -72,6 +72,31 @@ def test_a_prior_can_be_attached_after_training(digits, tmp_path):
     model.fit(digits, verbose=0)  # the prior stays as it is
 
 
+def test_a_prior_of_another_codebook_is_recognised(digits, tmp_path):
+    """One of the same size, which no shape would tell."""
+    encoder, decoder = networks()
+    model = kg.models.VQVAE(encoder, decoder, kg.layers.VectorQuantizer(6, 2))
+    other = kg.models.VQVAE(*networks(), kg.layers.VectorQuantizer(6, 2))
+    prior = kg.models.Autoregressive(
+        kg.nets.pixel_cnn((2, 2), 6, 4, 1), codebook=model.fingerprint
+    )
+    with pytest.raises(ValueError, match="the codes of another `VQVAE`"):
+        other.attach_prior(prior)
+    model.attach_prior(prior)
+    # It stays the model's own, saved and on its way to others.
+    model.save_to_preset(tmp_path / "model")
+    read = kg.from_preset(tmp_path / "model")
+    assert read.fingerprint == model.fingerprint == read.prior.codebook
+    again = kg.models.VQVAE(read.encoder, read.decoder, read.quantizer)
+    again.attach_prior(read.prior)
+    # Training goes on, and the codes mean something else.
+    last = kg.models.VQVAE(read.encoder, read.decoder, read.quantizer)
+    last.compile(keras.optimizers.Adam(1e-3))
+    last.fit(digits, verbose=0)
+    with pytest.raises(ValueError, match="or of this one before it changed"):
+        last.attach_prior(read.prior)
+
+
 def test_a_prior_is_attached_once():
     model = CASES["vqvae"]()
     with pytest.raises(ValueError, match="has a prior. Make another model"):

@@ -44,7 +44,9 @@ save_grid(entry.folder / "reconstructions.png", rows, columns=10)
 
 codes = np.concatenate([model.encode(batch) for batch, _ in train])
 network = kg.nets.pixel_cnn((8, 8), NUM_CODES, num_classes=10, dropout=0.1)
-prior = kg.models.Autoregressive(network, ema_decay=0.999)
+prior = kg.models.Autoregressive(
+    network, ema_decay=0.999, codebook=model.fingerprint
+)
 data = kg.data.ImageDataset(codes, train.labels)
 entry.fit(prior, data, 14, 1e-3, phase="prior")
 nats = -prior.log_likelihood(model.encode(x), y).mean()

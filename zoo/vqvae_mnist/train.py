@@ -41,6 +41,7 @@ codes = np.concatenate([model.encode(batch) for batch, _ in train])
 prior = kg.models.Autoregressive(
     kg.nets.pixel_cnn((7, 7), NUM_CODES, filters=64, blocks=5, num_classes=10),
     ema_decay=0.999,
+    codebook=model.fingerprint,
 )
 data = kg.data.ImageDataset(codes, train.labels)
 entry.fit(prior, data, 16, 2e-3, phase="prior")
