@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 import keras_gen as kg
+from keras_gen import comparison
 from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.diffusion.samplers import SAMPLERS
 from keras_gen.files import make_folder
@@ -21,6 +22,7 @@ from keras_gen.metrics.measures import MEASURES
 from keras_gen.pictures import save_curves
 from keras_gen.pictures import save_grid
 from keras_gen.recipes import RECIPES
+from keras_gen.recipes import encoded
 from keras_gen.recipes import prior
 
 _EPILOG = """\
@@ -32,6 +34,7 @@ examples:
   keras-gen generate runs/vae -n 64 --out grid.png
   keras-gen evaluate runs/vae --dataset digits --out runs/vae/report
   keras-gen train gan --dataset mnist --epochs 20 --out runs/gan
+  keras-gen compare --dataset digits --out runs/compare
   keras-gen train vae --dataset path/to/pictures --image-size 64 --out runs/mine
   keras-gen train ddpm --dataset mnist --out runs/ddpm
   keras-gen generate runs/ddpm --sampler dpmpp_2m --steps 20 --guidance 2
@@ -194,6 +197,7 @@ def _parser():
         "--out", help="folder for the report (default: in, or beside, PATH)"
     )
     evaluate.set_defaults(run=_evaluate)
+    comparison.add_command(commands, _add_data_options)
     return parser
 
 
@@ -242,7 +246,7 @@ def _train(args):
             train.num_classes,
             codebook=vqvae.fingerprint,
         )
-        train, test = (_encoded(vqvae, data) for data in (train, test))
+        train, test = (data and encoded(vqvae, data) for data in (train, test))
         pictures = []
     history = model.fit(
         train,
@@ -332,21 +336,6 @@ def _vqvae_of(args):
     # Without the prior it may have: a model takes one only once.
     return kg.models.VQVAE(
         model.encoder, model.decoder, model.quantizer, model.likelihood
-    )
-
-
-def _encoded(vqvae, data):
-    """Return a data set of the codes of its images, with its labels."""
-    if data is None:
-        return None
-    order = type(data)(data.images, data.labels, data.batch_size, False)
-    codes = [vqvae.encode(batch[0]) for batch in order]
-    return type(data)(
-        np.concatenate(codes),
-        data.labels,
-        data.batch_size,
-        data.shuffle,
-        data.seed,
     )
 
 

@@ -77,7 +77,8 @@ def save_curves(path, history):
             if key in history:
                 values = history[key]
                 epochs = range(1, len(values) + 1)
-                axes.plot(epochs, values, style, label=key)
+                marker = "." if len(values) == 1 else None
+                axes.plot(epochs, values, style, marker=marker, label=key)
         axes.set_xlabel("epoch")
         axes.legend()
     with atomic_file(path) as temporary:

@@ -1,6 +1,7 @@
 """Default networks and optimizers, by the names the command line knows."""
 
 import keras
+import numpy as np
 
 from keras_gen import layers
 from keras_gen import losses
@@ -149,16 +150,43 @@ def prior(shape, num_codes, num_classes, filters=64, **arguments):
     return model
 
 
-def _gan(shape, num_classes, num_images):
-    if min(shape[:2]) < 16:
-        generator = nets.dense_generator(shape, latent_dim=32)
-        discriminator = nets.dense_discriminator(shape)
-    else:
-        generator = nets.conv_generator(shape, latent_dim=64)
-        discriminator = nets.conv_discriminator(shape)
+def _adversarial(generator, discriminator):
     model = models.GAN(generator, discriminator, ema_decay=0.995)
     model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
     return model
+
+
+def encoded(vqvae, data):
+    """Return a data set of the codes of its images, with its labels."""
+    order = type(data)(data.images, data.labels, data.batch_size, False)
+    codes = [vqvae.encode(batch[0]) for batch in order]
+    return type(data)(
+        np.concatenate(codes),
+        data.labels,
+        data.batch_size,
+        data.shuffle,
+        data.seed,
+    )
+
+
+def _gan(shape, num_classes, num_images):
+    if min(shape[:2]) < 16:
+        return _adversarial(
+            nets.dense_generator(shape, latent_dim=32),
+            nets.dense_discriminator(shape),
+        )
+    return _adversarial(
+        nets.conv_generator(shape, latent_dim=64),
+        nets.conv_discriminator(shape),
+    )
+
+
+def _dcgan(shape, num_classes, num_images):
+    filters = 128 if min(shape[:2]) < 64 else 512
+    return _adversarial(
+        nets.dcgan_generator(shape, filters=filters),
+        nets.dcgan_discriminator(shape, filters=filters),
+    )
 
 
 def _conditional_gan(shape, num_classes, num_images):
@@ -230,6 +258,7 @@ RECIPES = {
     "vqvae": _vqvae,
     "autoregressive": _autoregressive,
     "gan": _gan,
+    "dcgan": _dcgan,
     "conditional_gan": _conditional_gan,
     "ebgan": _ebgan,
     "ddpm": _ddpm,
