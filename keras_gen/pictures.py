@@ -70,9 +70,11 @@ def save_curves(path, history):
     from matplotlib.figure import Figure
 
     names = [name for name in history if not name.startswith("val_")]
-    figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
+    columns = min(len(names), 4)
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
     for i, name in enumerate(names):
-        axes = figure.add_subplot(1, len(names), i + 1)
+        axes = figure.add_subplot(rows, columns, i + 1)
         for key, style in ((name, "-"), (f"val_{name}", "--")):
             if key in history:
                 values = history[key]
