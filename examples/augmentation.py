@@ -85,7 +85,9 @@ def main():
                 table.setdefault(name, {}).setdefault(n, []).append(value)
                 print(f"{n} real, seed {seed}: {name} {value:.4f}", flush=True)
     for name, row in table.items():
-        cells = [f"{np.mean(v):.4f} ± {np.std(v):.4f}" for v in row.values()]
+        cells = [
+            f"{np.mean(v):.4f} ± {np.std(v, ddof=1):.4f}" for v in row.values()
+        ]
         print(f"| {name} | " + " | ".join(cells) + " |")
     out = Path("runs/augmentation.json")
     out.parent.mkdir(exist_ok=True)

@@ -1,7 +1,6 @@
 """The command `keras-gen`: train a model, draw from it, measure it."""
 
 import argparse
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import keras_gen as kg
 from keras_gen import comparison
 from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.diffusion.samplers import SAMPLERS
+from keras_gen.files import keep_settings
 from keras_gen.files import make_folder
 from keras_gen.hub import describe_metric
 from keras_gen.hub import find
@@ -21,7 +21,9 @@ from keras_gen.hub import size_of
 from keras_gen.metrics.measures import MEASURES
 from keras_gen.pictures import save_curves
 from keras_gen.pictures import save_grid
+from keras_gen.recipes import QUICK
 from keras_gen.recipes import RECIPES
+from keras_gen.recipes import denoises
 from keras_gen.recipes import encoded
 from keras_gen.recipes import prior
 
@@ -293,10 +295,6 @@ def _draws(model):
     return not isinstance(model, kg.models.VQVAE) or model.prior is not None
 
 
-def _denoises(model):
-    return hasattr(model, "denoising_trajectory")
-
-
 def _labels(model, n, label=None):
     """Return the option `labels`, all classes in turn, where needed."""
     if model.num_classes is None and label is None:
@@ -309,8 +307,8 @@ def _labels(model, n, label=None):
 def _image_grid(model, data, folder):
     examples = tuple(part[:50] for part in data[0])
     options = _labels(model, 64)
-    if _denoises(model):  # what is quick enough to look at every epoch
-        options |= {"sampler": "dpmpp_2m", "num_steps": 20, "trajectories": 6}
+    if denoises(model):  # what is quick enough to look at every epoch
+        options |= {**QUICK, "trajectories": 6}
     return kg.callbacks.ImageGrid(
         folder,
         num_images=64 if _draws(model) else 0,
@@ -362,15 +360,9 @@ def _check_same_run(args, out):
     )
     run = {name: getattr(args, name) for name in names}
     file = out / "run.json"
-    if args.resume and file.exists():
-        before = json.loads(file.read_text())
-        changed = {k: v for k, v in before.items() if run.get(k) != v}
-        if changed:
-            raise ValueError(
-                f"The run in {str(out)!r} was started with {changed}; resume "
-                "it with the same, or choose another folder."
-            )
-    file.write_text(json.dumps(run) + "\n")
+    if not args.resume:
+        file.unlink(missing_ok=True)
+    keep_settings(file, run)
 
 
 def _load(args):
@@ -431,7 +423,7 @@ def _generate(args):
         "guidance_scale": args.guidance,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    if given and not _denoises(model):
+    if given and not denoises(model):
         raise ValueError(
             "--sampler, --steps and --guidance are for diffusion models. "
             f"Received: a {type(model).__name__}"

@@ -40,20 +40,32 @@ _QUALITY = (
 )
 # Title, key of a result, number format, factor, what it means.
 _COST = (
-    ("training", "seconds", "{:.0f} s", 1, "time of all epochs."),
+    (
+        "training",
+        "seconds",
+        "{:.0f} s",
+        1,
+        "time of all epochs, compilation aside.",
+    ),
     ("epochs", "epochs", "{:,}", 1, "passes over the training images."),
     ("step", "step_seconds", "{:.1f} ms", 1e3, "time of one batch."),
     ("sampling", "sampling_seconds", "{:.2f} ms", 1e3, "time of one sample."),
-    ("weights", "parameters", "{:,}", 1, "numbers to sample with."),
-    ("memory", "peak_mb", "{:,.0f} MB", 1, "the most a process had."),
+    ("weights", "parameters", "{:,}", 1, "numbers in the model's file."),
+    (
+        "memory",
+        "peak_mb",
+        "{:,.0f} MB",
+        1,
+        "the most the host had in use while training.",
+    ),
 )
 _FLOORS = {
     "real_test": "real test images",
-    "pca_gaussian": "Gaussian, 100 components",
+    "pca_gaussian": "Gaussian, at most 100 components",
 }
 _PICTURES = (
     ("Samples", "samples.png"),
-    ("Reconstructions, below each original", "reconstructions.png"),
+    ("Reconstructions, right of each original", "reconstructions.png"),
     ("Training", "curves.png"),
 )
 _STYLE = """
@@ -87,13 +99,19 @@ def write_page(folder, results, about):
         about: Dict of plain values, how the comparison came about.
     """
     floors = results.get("real", {}).get("floors", {})
+    models = {
+        name: result
+        for name, result in results.items()
+        if name != "real" and "error" not in result
+    }
     rows = [(_FLOORS[name], {"metrics": floors[name]}) for name in floors]
-    models = {k: v for k, v in results.items() if k != "real"}
-    rows += [(name, r) for name, r in models.items() if "error" not in r]
-    quality = _table(rows, _QUALITY, _measure)
-    cost = _table(rows[len(floors) :], _COST, _count)
+    rows += models.items()
+    names = {key for r in models.values() for key in r["metrics"]}
+    quality = _table(rows, _QUALITY, lambda *cell: _measure(*cell, names))
+    cost = _table(list(models.items()), _COST, _count)
     errors = {k: v["error"] for k, v in results.items() if "error" in v}
-    notes = _notes(results, about)
+    shown = {*quality[0], *cost[0]}
+    notes = _notes(results, models, about, shown)
     for name, text in (
         ("index.html", _html(folder, quality, cost, errors, notes, results)),
         ("report.md", _markdown(folder, quality, cost, errors, notes, results)),
@@ -112,12 +130,15 @@ def _table(rows, columns, cell):
     return table
 
 
-def _measure(result, column):
+def _measure(result, column, names):
+    """Return a metric; of a floor on fewer images, with their number."""
     _, start, form, _ = column
     for key, value in result["metrics"].items():
         rest = key.removeprefix(start)
-        if rest != key and not rest.startswith(("z_", "spread")):
-            return form.format(value)
+        if rest != key and not rest.startswith("z_") and value is not None:
+            same = key in names or not any(n.startswith(start) for n in names)
+            number = "" if same else f" (n={key.rpartition('_')[2]})"
+            return form.format(value) + number
     return ""
 
 
@@ -127,36 +148,61 @@ def _count(result, column):
     return "" if value is None else form.format(value * factor)
 
 
-def _notes(results, about):
+def _notes(results, models, about, shown):
     """Return how to read the tables, a line each."""
-    n = results.get("real", {}).get("num_samples", "?")
     lines = [
-        f"Each model drew {n:,} samples once." if n != "?" else "",
-        *(f"{title}: {text}" for title, *_, text in (*_QUALITY, *_COST)),
+        f"{title}: {text}"
+        for title, *_, text in (*_QUALITY, *_COST)
+        if title in shown
     ]
-    lines += [
-        f"{name} drew with {result['sampling']['num_steps']} steps of "
-        f"{result['sampling']['sampler']}."
-        for name, result in results.items()
-        if result.get("sampling")
-    ]
-    lines += [
-        f"{name} came from the zoo, as {result['preset']}."
-        for name, result in results.items()
-        if "preset" in result
-    ]
-    lines.append("; ".join(f"{key} {value}" for key, value in about.items()))
+    if "num_samples" in results["real"]:
+        count = results["real"]["num_samples"]
+        lines.insert(0, f"Each model drew {count:,} samples once.")
+    if "vqvae" in models:
+        lines.append(
+            "The epochs of a vqvae are those of the codes and of the "
+            "prior together, and so is its time; its step is a mean."
+        )
+    for name, result in models.items():
+        if result.get("sampling"):
+            lines.append(
+                f"{name} drew with {result['sampling']['num_steps']} steps of "
+                f"{result['sampling']['sampler']}."
+            )
+        if "preset" in result:
+            lines.append(
+                f"{name} is {result['preset']} of the zoo, where its training "
+                "is told."
+            )
+    skipped = {k: v for m in models.values() for k, v in m["skipped"].items()}
+    for name, reason in skipped.items():
+        if not any(
+            title in shown
+            for title, start, *_ in _QUALITY
+            if start.startswith(name.split("_")[0])
+        ):
+            lines.append(f"Not measured, {name}: {reason}.")
+    hardware = dict.fromkeys(
+        r["hardware"] for r in results.values() if "hardware" in r
+    )
+    facts = {**about, "hardware": "; ".join(hardware)}
+    lines.append("; ".join(f"{key} {value}" for key, value in facts.items()))
     lines.append(f"Made by: {_command(about)}")
-    return [line for line in lines if line]
+    return lines
 
 
 def _command(about):
-    words = ["keras-gen", "compare", "--dataset", str(about["dataset"])]
-    for name in ("minutes", "epochs", "image_size", "batch_size", "seed", "n"):
+    words = ["keras-gen", "compare"]
+    for name in (
+        *("dataset", "data_dir", "image_size", "minutes", "epochs"),
+        *("batch_size", "n", "seed"),
+    ):
         if name in about:
             dashes = "-" if name == "n" else "--"
             words += [dashes + name.replace("_", "-"), str(about[name])]
     words += [f"--{k}" for k in ("grayscale", "pretrained") if k in about]
+    if "models" in about:
+        words += ["--models", *about["models"].split()]
     return f"KERAS_BACKEND={about['backend']} {shlex.join(words)}"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from keras_gen.callbacks import Checkpoint
 from keras_gen.metrics import evaluate
 from keras_gen.pictures import save_grid
+from keras_gen.recipes import denoises
 
 _DATA = {
     "mnist": {
@@ -76,7 +77,7 @@ class Entry:
                 ["python", f"zoo/{self.name}/train.py", *sys.argv[1:]]
             ),
             "seed": getattr(self.args, "seed", 0),
-            "hardware": _hardware(),
+            "hardware": hardware(),
         }
 
     def epochs(self, number):
@@ -174,7 +175,7 @@ def statistics(model):
     n, options = 16, {}
     if model.num_classes is not None:
         options["labels"] = np.arange(n) % model.num_classes
-    if hasattr(model, "denoising_trajectory"):
+    if denoises(model):
         options["num_steps"] = 10
     images = model.generate(n, seed=0, **options)
     return {
@@ -185,6 +186,7 @@ def statistics(model):
     }
 
 
-def _hardware():
+def hardware():
+    """Return in words what this process computes on."""
     device = keras.ops.convert_to_tensor(0.0).device
     return f"{os.cpu_count()} CPU cores, {platform.machine()}; on {device}"

@@ -1,6 +1,7 @@
 """Write files and folders so that a crash leaves the old or the new one."""
 
 import contextlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -110,3 +111,37 @@ def _flush(path):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_settings(file):
+    """Return what a JSON file holds.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    try:
+        return json.loads(Path(file).read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{str(file)!r} is damaged ({error}). Delete it to start anew."
+        ) from error
+
+
+def keep_settings(file, settings):
+    """Write the settings of a run to a new JSON file, or compare with them.
+
+    Raises:
+        ValueError: If the file holds other settings.
+    """
+    before = read_settings(file) if file.exists() else settings
+    keys = [*before, *(key for key in settings if key not in before)]
+    changed = {
+        k: before.get(k) for k in keys if before.get(k) != settings.get(k)
+    }
+    if changed:
+        raise ValueError(
+            f"What is in {str(file.parent)!r} was started with {changed}; go "
+            "on with the same, or choose another folder."
+        )
+    with atomic_file(file) as temporary:
+        temporary.write_text(json.dumps(settings) + "\n")

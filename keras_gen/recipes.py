@@ -8,6 +8,15 @@ from keras_gen import losses
 from keras_gen import models
 from keras_gen import nets
 
+# How a diffusion model draws where there is no time.
+QUICK = {"sampler": "dpmpp_2m", "num_steps": 20}
+
+
+def denoises(model):
+    """Whether a model draws in steps that can be chosen."""
+    return hasattr(model, "denoising_trajectory")
+
+
 # Each takes the shape of an image, the number of classes, or None, and the
 # number of images, and returns a compiled model.
 

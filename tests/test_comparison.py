@@ -1,11 +1,15 @@
 import json
+import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import keras_gen as kg
 from keras_gen import comparison
 from keras_gen.cli import main
 from keras_gen.recipes import RECIPES
+from keras_gen.recipes import encoded
 from tests.cases import CASES
 
 OPTIONS = ["compare", "--batch-size", "512", "-n", "60"]
@@ -39,6 +43,7 @@ def test_every_model_is_on_the_page(small, tmp_path, capsys):
     for name in comparison.MODELS:
         result = json.loads((out / name / "result.json").read_text())
         expected = 2 if name == "vqvae" else 1  # the codes, then the prior
+        assert result["step_seconds"] > 0 and result["parameters"] > 0
         assert result["epochs"] == expected
         assert result["seconds"] > 0 and result["sampling_seconds"] > 0
         metrics = result["metrics"]
@@ -53,7 +58,8 @@ def test_every_model_is_on_the_page(small, tmp_path, capsys):
     # Self-contained, and nothing but the nine grids, ours and the real one.
     assert page.count('alt="Samples of ') == 10
     assert page.count('alt="Reconstructions') == 4
-    assert 'src="data:image/png' in page and "http" not in page
+    sources = re.findall(r'(?:src|href)="([^"]{0,22})', page)
+    assert set(sources) == {"data:image/png;base64,"}
     # Done: nothing is trained again.
     capsys.readouterr()
     assert main([*OPTIONS, "--epochs", "1", "--out", str(out)]) == 0
@@ -89,38 +95,115 @@ def test_a_process_of_its_own(tmp_path, capsys):
     command = [*OPTIONS, "--out", str(out), "--models", "autoencoder"]
     assert main([*command, "--epochs", "1"]) == 0
     result = json.loads((out / "autoencoder" / "result.json").read_text())
-    assert result["peak_mb"] > 100
+    assert result["class"] == "Autoencoder" and result["epochs"] == 1
+    # What breaks there is told here.
     (out / "autoencoder" / "result.json").unlink()
-    (out / "autoencoder" / "model" / "model.weights.h5").write_bytes(b"")
+    (out / "settings.json").write_text('{"')
+    assert comparison.run_apart(out / "autoencoder").startswith(
+        f"'{out / 'settings.json'}' is damaged"
+    )
     assert main([*command, "--epochs", "1"]) == 2
-    assert "autoencoder: The preset" in (out / "report.md").read_text()
+    assert "settings.json' is damaged" in capsys.readouterr().err
+
+
+def test_a_data_set_that_cannot_be_read_leaves_no_settings(small, tmp_path):
+    out = tmp_path / "none"
+    command = [*OPTIONS, "--out", str(out), "--epochs", "1", "--models", "vae"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison, "run_apart", lambda folder: "no such data")
+        assert main([*command, "--dataset", "elsewhere"]) == 2
+    assert main(command) == 0
+
+
+def test_a_damaged_model_is_trained_anew(small, tmp_path):
+    command = [*OPTIONS, "--out", str(tmp_path), "--epochs", "1"]
+    assert main([*command, "--models", "vae"]) == 0
+    result = json.loads((tmp_path / "vae" / "result.json").read_text())
+    (tmp_path / "vae" / "result.json").unlink()
+    (tmp_path / "vae" / "model" / "model.weights.h5").write_bytes(b"")
+    assert main([*command, "--models", "vae"]) == 0
+    again = json.loads((tmp_path / "vae" / "result.json").read_text())
+    assert again["metrics"] == pytest.approx(result["metrics"], rel=1e-4)
+
+
+def test_few_pictures_without_labels(small, tmp_path, capsys):
+    """Two are left for testing; conditional models are not for them."""
+    rng = np.random.default_rng(0)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(12):
+        image = Image.fromarray(rng.integers(0, 256, (8, 8), "uint8"))
+        image.save(pictures / f"{i}.png")
+    data = ["--dataset", str(pictures), "--image-size", "8", "--grayscale"]
+    command = ["compare", *data, "--epochs", "1", "--out", str(tmp_path / "o")]
+    assert main([*command, "--models", "autoencoder", "gan"]) == 0
+    page = (tmp_path / "o" / "index.html").read_text()
+    assert (tmp_path / "o" / "autoencoder" / "reconstructions.png").exists()
+    assert "<th>MSE</th>" in page and "<th>FD</th>" not in page
+    assert main([*command, "--models", "conditional_vae"]) == 2
+    assert "needs a data set with labels" in capsys.readouterr().err
+    # What is there stays on the page.
+    assert main([*command, "--models", "vae"]) == 0
+    page = (tmp_path / "o" / "index.html").read_text()
+    assert "<td>gan</td>" in page and "<td>vae</td>" in page
 
 
 def test_a_budget_of_time_is_kept_across_interruptions(tmp_path, digits):
-    path = tmp_path / "progress.json"
-
-    def run(seconds):
+    def run(seconds, epochs=10**6):
         model = CASES["vae"]()
-        budget = comparison.Budget(path, "training", seconds)
-        checkpoint = kg.callbacks.Checkpoint(tmp_path / "checkpoints")
-        callbacks = [budget, checkpoint]
-        model.fit(digits, epochs=10**6, callbacks=callbacks, verbose=0)
-        return budget
+        budget = comparison.Budget(tmp_path, seconds)
+        model.fit(digits, epochs=epochs, callbacks=[budget], verbose=0)
+        return budget.newest_history()
 
-    first = run(1.0)
-    assert first.is_spent()
-    assert sum(epoch["seconds"] for epoch in first.epochs) < 30
-    n = len(first.epochs)
-    second = run(sum(epoch["seconds"] for epoch in first.epochs) + 0.5)
-    assert len(second.epochs) > n
-    assert second.epochs[:n] == first.epochs
+    first = run(0.5)
+    assert sum(first["seconds"]) >= 0.5 > sum(first["seconds"][:-1])
+    # Each step counts but the first of a process.
+    assert sum(first["steps"][:-1]) == 3 * (len(first["steps"]) - 1) - 1
+    n = len(first["seconds"])
+    assert run(0.5, epochs=n) == first
+    second = run(sum(first["seconds"]) + 0.5)
+    assert sum(second["seconds"]) >= sum(first["seconds"]) + 0.5
+    assert len(second["seconds"]) > n
+    assert second["seconds"][:n] == first["seconds"]
+    third = run(None, epochs=len(second["seconds"]) + 1)
+    assert len(third["seconds"]) == len(second["seconds"]) + 1
+
+
+def test_a_model_killed_in_its_last_phase_goes_on(small, tmp_path, monkeypatch):
+    """The codes are done, and must stay what the prior learns from."""
+    command = [*OPTIONS, "--out", str(tmp_path), "--minutes", "0.01"]
+    command += ["--models", "vqvae"]
+
+    def fail(*_, codebook):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison, "prior", fail)
+        assert main(command) == 130
+    checkpoints = tmp_path / "vqvae" / "checkpoints" / "codes"
+    names = sorted(path.name for path in checkpoints.iterdir())
+    assert names and not (tmp_path / "vqvae" / "model").exists()
+    trained = []
+    monkeypatch.setattr(
+        comparison,
+        "encoded",
+        lambda model, data: trained.append(model) or encoded(model, data),
+    )
+    monkeypatch.setattr(comparison.shutil, "rmtree", lambda *_, **__: None)
+    assert main(command) == 0
+    assert sorted(path.name for path in checkpoints.iterdir()) == names
+    model = kg.from_preset(tmp_path / "vqvae" / "model")
+    assert model.fingerprint == trained[0].fingerprint
 
 
 def test_entries_of_the_zoo_in_place_of_training(tmp_path):
-    settings = {"pretrained": True, "dataset": "mnist"}
+    settings = {"dataset": "mnist", "image_size": None, "grayscale": False}
+    settings["pretrained"] = True
     model, facts = comparison._trained(tmp_path / "vae", settings)
     assert isinstance(model, kg.models.VAE) and facts["preset"] == "vae_mnist"
     assert facts["epochs"] == 1300
+    for other in ({"image_size": 32}, {"dataset": "pictures"}):
+        assert comparison._entry("vae", settings | other) is None
 
 
 def test_what_makes_no_sense(capsys):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_gen as kg
+from keras_gen.training.preset_names import forget_download
 from tests.cases import CASES
 from tests.presets import edit
 from tests.presets import refused
@@ -122,3 +123,20 @@ def test_a_preset_of_ones_own_is_not_deleted(preset):
     edit(preset, lambda d: d.update({"class": "Model"}))
     refused(preset, "Unknown model class 'Model'")
     assert (preset / "card.json").exists()
+
+
+def test_a_sound_download_of_another_class_stays(hub):
+    with pytest.raises(ValueError, match="it holds a VAE, which is no GAN"):
+        kg.models.GAN.from_preset("hf://me/tiny")
+    asked = len(Hub.asked)
+    kg.models.VAE.from_preset("hf://me/tiny")
+    assert len(Hub.asked) == asked
+
+
+def test_only_whole_downloads_are_deleted(hub):
+    kg.from_preset("hf://me/tiny")
+    for path in (hub, hub.parent, hub / "main" / ".." / ".." / ".."):
+        forget_download(path)
+    assert (hub / "main" / "card.json").exists()
+    forget_download(hub / "main")
+    assert hub.exists() and not (hub / "main").exists()

@@ -95,6 +95,11 @@ class Checkpoint(keras.callbacks.Callback):
         """
         self._others = [c for c in callbacks if c is not self]
 
+    def newest_history(self):
+        """Return the logs up to the newest checkpoint, {} without one."""
+        newest = self._newest()
+        return {} if newest is None else newest[1]["history"]
+
     def on_train_begin(self, logs=None):
         make_folder(self.folder)
         sweep(self.folder)

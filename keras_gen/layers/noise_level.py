@@ -86,7 +86,7 @@ class AdaptiveNormalization(keras.layers.Layer):
         a, b = group_factors(x, self.groups, 1e-5)
         scale, shift = ops.cast(scale, a.dtype), ops.cast(shift, a.dtype)
         a, b = a * (1.0 + scale), b * (1.0 + scale) + shift
-        return x * ops.cast(a, x.dtype) + ops.cast(b, x.dtype)
+        return ops.cast(ops.cast(x, a.dtype) * a + b, x.dtype)
 
     def get_config(self):
         return {**super().get_config(), "groups": self.groups}

@@ -56,7 +56,8 @@ def group_factors(x, groups, epsilon):
 
     One pass over `x` for both sums, E[x^2] - E[x]^2 in float32, and one product
     and sum for the caller: without a compiler that fuses operations this takes
-    a third of the time of `keras.layers.GroupNormalization`.
+    a third of the time of `keras.layers.GroupNormalization`. The difference
+    loses digits where the mean is a hundred deviations or more.
 
     Args:
         x: Tensor `(batch, ..., channels)`.
@@ -67,6 +68,11 @@ def group_factors(x, groups, epsilon):
         Two float32 tensors `(batch, 1, ..., channels)`.
     """
     positions, channels = x.shape[1:-1], x.shape[-1]
+    if channels % groups:
+        raise ValueError(
+            "`groups` must divide the channels. Received: "
+            f"groups={groups} for {channels} channels"
+        )
     each = channels // groups
     count = math.prod(positions) * each
     x = ops.cast(x, "float32")
@@ -114,11 +120,6 @@ class GroupNormalization(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        if channels % self.groups:
-            raise ValueError(
-                "`groups` must divide the channels. Received: "
-                f"groups={self.groups} for {channels} channels"
-            )
         self.gamma = self.add_weight(
             shape=(channels,), initializer="ones", name="gamma"
         )
@@ -130,7 +131,7 @@ class GroupNormalization(keras.layers.Layer):
         a, b = group_factors(x, self.groups, self.epsilon)
         gamma = ops.cast(self.gamma, a.dtype)
         a, b = a * gamma, b * gamma + ops.cast(self.beta, a.dtype)
-        return x * ops.cast(a, x.dtype) + ops.cast(b, x.dtype)
+        return ops.cast(ops.cast(x, a.dtype) * a + b, x.dtype)
 
     def get_config(self):
         return {

@@ -81,7 +81,7 @@ def write_report(folder, rows, reference, samples, recipe, skipped):
             )
     _write(folder / "report.md", _markdown(rows, recipe, skipped, pictures))
     contents = {"recipe": recipe, "skipped": skipped, "rows": rows}
-    _write(folder / "report.json", json.dumps(_plain(contents), indent=1))
+    _write(folder / "report.json", json.dumps(plain(contents), indent=1))
 
 
 def _write(path, text):
@@ -89,10 +89,10 @@ def _write(path, text):
         Path(temporary).write_text(text + "\n")
 
 
-def _plain(value):
+def plain(value):
     """Return the same with None for numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
+        return {key: plain(v) for key, v in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

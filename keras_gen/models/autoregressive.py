@@ -36,7 +36,7 @@ class Autoregressive(GenerativeModel):
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
         images: Bool, whether the grids stand for images.
         codebook: String, the `fingerprint` of the `VQVAE` whose codes these
-            are, or None. No other takes this model for its prior then.
+            are, or None. `attach_prior` of another refuses this model then.
 
     Raises:
         ValueError: If the network is not of this kind.

@@ -39,7 +39,8 @@ class VQVAE(GenerativeModel):
             `ResidualQuantizer`.
         likelihood: `"gaussian"` for squared error, or another, see `VAE`.
         prior: `Autoregressive` over the grid of codes, or None. It can be
-            attached later: `model.attach_prior(prior)`.
+            attached later: `model.attach_prior(prior)`, which also compares
+            its `codebook`, if it has one, with `fingerprint`.
 
     Raises:
         ValueError: If the networks, the quantizer and the prior do not fit
@@ -170,8 +171,8 @@ class VQVAE(GenerativeModel):
     def attach_prior(self, prior):
         """Take a trained prior over the codes, for `generate`.
 
-        It cannot be replaced. For another prior make another model:
-        `VQVAE(model.encoder, model.decoder, model.quantizer, prior=other)`.
+        It cannot be replaced. For another prior make another model,
+        `VQVAE(model.encoder, model.decoder, model.quantizer)`.
 
         Raises:
             ValueError: If the model has a prior, or this one is of other
@@ -193,8 +194,8 @@ class VQVAE(GenerativeModel):
         digest = hashlib.sha256()
         for weight in (*self.encoder.weights, *self.quantizer.weights):
             value = np.asarray(ops.convert_to_numpy(weight))
-            if value.dtype.kind == "f":  # not the state of a generator
-                digest.update(value.tobytes())
+            if value.dtype.kind not in "iu":  # not the state of a generator
+                digest.update(value.astype("float32").tobytes())
         return digest.hexdigest()
 
     def _set_prior(self, prior):

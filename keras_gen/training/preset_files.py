@@ -184,7 +184,7 @@ def layout(path):
         ValueError: If the file holds anything but groups and plain arrays
             (links, virtual, external, chunked or compressed data), or NaN.
     """
-    arrays, seen = {}, set()
+    arrays, seen, places = {}, set(), []
 
     def visit(group, prefix, depth):
         if depth > _DEEPEST:
@@ -217,7 +217,13 @@ def layout(path):
                 integer = item.dtype.kind in "iu"
                 dtype = "integer" if integer else str(item.dtype)
                 arrays[name] = (tuple(item.shape), dtype)
+                places.append((item.id.get_offset() or 0, item.nbytes, name))
 
     with h5py.File(path, "r") as file:
         visit(file, "", 0)
+    end = 0
+    for start, size, name in sorted(place for place in places if place[1]):
+        if start < end:
+            raise ValueError(f"{name} overlaps another array")
+        end = start + size
     return arrays

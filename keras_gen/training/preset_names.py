@@ -108,8 +108,9 @@ def _downloads():
 
 
 def forget_download(folder):
-    """Delete a refused preset if it was downloaded, to be asked for anew."""
-    if _downloads() in Path(folder).parents:
+    """Delete a preset if it was downloaded, so that it is asked for anew."""
+    folder = Path(folder).resolve()
+    if folder.parents[2:3] == (_downloads().resolve(),):
         shutil.rmtree(folder, ignore_errors=True)
 
 

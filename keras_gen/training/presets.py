@@ -147,7 +147,6 @@ def load_preset(folder, load_weights, overrides, wanted):
         model = _verified_model(folder, load_weights, wanted)
     # Whatever goes wrong while reading, the files are the reason.
     except Exception as error:
-        forget_download(folder)
         reason = " ".join(str(error).split())[:400]
         raise ValueError(
             f"The preset {str(folder)!r} is refused: {reason}"
@@ -157,21 +156,14 @@ def load_preset(folder, load_weights, overrides, wanted):
 
 def _verified_model(folder, load_weights, wanted):
     try:
-        card = read_json(folder, CARD)
-    except FileNotFoundError as error:
-        raise ValueError(f"{CARD} is missing") from error
-    for name in (CONFIG, WEIGHTS):
-        check_file(folder, card, name)
-    description = read_json(folder, CONFIG)
-    cls, config = _class_of(description), description.get("config")
+        cls, config, arrays = _checked(folder)
+    except ValueError:
+        forget_download(folder)
+        raise
     if wanted is not None and not issubclass(cls, wanted):
         raise ValueError(
             f"it holds a {cls.__name__}, which is no {wanted.__name__}"
         )
-    if not isinstance(config, dict):
-        raise ValueError(f"'config' must be a dict, not {config!r}")
-    check_config(config)
-    arrays = layout(folder / WEIGHTS)
     size = sum(math.prod(shape) for shape, _ in arrays.values())
     # What the models of this package build is at most a few copies.
     with _at_most_weights(4 * size + 100_000):
@@ -191,6 +183,25 @@ def _verified_model(folder, load_weights, wanted):
         model = _construct(cls, config)
         _copy_weights(plain, model)
     return model
+
+
+def _checked(folder):
+    """Return class, configuration and layout of the weights of a preset."""
+    try:
+        card = read_json(folder, CARD)
+    except FileNotFoundError as error:
+        raise ValueError(f"{CARD} is missing") from error
+    for name in (CONFIG, WEIGHTS):
+        check_file(folder, card, name)
+    description = read_json(folder, CONFIG)
+    cls, config = _class_of(description), description.get("config")
+    if not isinstance(config, dict):
+        raise ValueError(f"'config' must be a dict, not {config!r}")
+    check_config(config)
+    try:
+        return cls, config, layout(folder / WEIGHTS)
+    except OSError as error:
+        raise ValueError(f"{WEIGHTS} is damaged: {error}") from error
 
 
 def _override(model, overrides):

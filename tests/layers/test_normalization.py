@@ -70,7 +70,21 @@ def test_group_normalisation_of_a_large_constant_is_finite():
 
 def test_groups_that_do_not_divide_the_channels():
     with pytest.raises(ValueError, match="must divide the channels"):
-        GroupNormalization(4).build((None, 2, 2, 6))
+        GroupNormalization(4)(tensor(np.zeros((2, 2, 2, 6), "float32")))
+    e = np.zeros((2, 5), "float32")
+    with pytest.raises(ValueError, match="must divide the channels"):
+        AdaptiveNormalization(4)([tensor(np.zeros((2, 2, 6), "float32")), e])
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_group_normalisation_in_half_precision(dtype):
+    """Only what goes in and out is rounded."""
+    policy = keras.DTypePolicy(dtype)
+    x = ops.cast(RNG.normal(10.0, 1.0, (4, 3, 2, 6)), policy.compute_dtype)
+    y = host(ops.cast(GroupNormalization(3, dtype=policy)(x), "float32"))
+    expected = grouped(host(ops.cast(x, "float32")), 3)
+    error = {"mixed_bfloat16": 0.008, "mixed_float16": 0.001}[dtype]
+    np.testing.assert_allclose(y, expected, rtol=error, atol=error)
 
 
 @pytest.mark.parametrize("groups", [2, None])
