@@ -383,7 +383,8 @@ def _measured(folder, model, evaluation, settings):
     options = QUICK if denoises(model) else {}
     reference, seed = evaluation.reference, settings["seed"]
     few = {} if model.num_classes is None else {"labels": 0}
-    model.generate(300, seed=seed, **few, **options)  # compiles
+    few["num_samples"] = min(300, evaluation.num_samples)
+    model.generate(seed=seed, **few, **options)  # compiles
     start = time.perf_counter()
     samples = evaluation.draw(model, seed, **options)
     seconds = time.perf_counter() - start
