@@ -25,8 +25,7 @@ test = kg.data.load(
     "mnist", "test", labels=False, binarize=True, batch_size=10_000
 )
 vae = kg.from_preset("vae_mnist")
-phases = ((5, 120, 2e-3), (50, 40, 1e-3), (50, 100, 2e-3))
-for num_samples, epochs, rate in phases:
+for num_samples, epochs, rate in ((5, 120, 2e-3), (50, 40, 1e-3)):
     model = kg.models.IWAE(
         vae.encoder,
         vae.decoder,
@@ -35,8 +34,7 @@ for num_samples, epochs, rate in phases:
         ema_decay=0.999,
     )
     # The rate ends at a fiftieth of where it began.
-    phase = f"{num_samples}-{epochs}"
-    options = {"phase": phase, "every": 5, "alpha": 0.02}
+    options = {"phase": num_samples, "every": 5, "alpha": 0.02}
     entry.fit(model, train, epochs, rate, epsilon=1e-4, **options)
 nll = -model.log_likelihood(test[0][0], num_samples=5000).mean()
 entry.record("negative log-likelihood in nats", nll, protocol=BINARISED)
