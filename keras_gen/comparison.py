@@ -65,6 +65,7 @@ epochs again, on its prior. Into the folder --out go
 Interrupted, or one model failed? The same command goes on where it was.
 """
 _RESULT, _ERROR, _SETTINGS = "result.json", "error.json", "settings.json"
+_COSTS = (": seconds", ": steps")  # how the logs of `Budget` end
 _SECONDS_BETWEEN_SAVES = 20
 
 
@@ -267,13 +268,14 @@ def _trained(folder, settings):
     except ValueError:  # there is none yet, or a damaged one
         shutil.rmtree(folder / "model", ignore_errors=True)
         model, history = _train(folder, settings)
-        save_curves(folder / "curves.png", history)
         parts = history.items()
+        curves = {k: v for k, v in parts if not k.endswith(_COSTS)}
+        save_curves(folder / "curves.png", curves)
         seconds, steps = (
             sum(sum(values) for key, values in parts if key.endswith(end))
-            for end in (": seconds", ": steps")
+            for end in _COSTS
         )
-        epochs = [len(v) for key, v in parts if key.endswith(": seconds")]
+        epochs = [len(v) for key, v in parts if key.endswith(_COSTS[0])]
         facts = {
             "seconds": seconds,
             "epochs": sum(epochs),
@@ -361,9 +363,7 @@ class Budget(Checkpoint):
             self.compiled, self.start = True, now
             return
         self.steps += 1
-        if self.seconds is not None:
-            if self.used + now - self.start >= self.seconds:
-                self.model.stop_training = True
+        self._stop_if_over(now)
 
     def on_epoch_end(self, epoch, logs=None):
         bad = not_finite(logs, self.model)
@@ -372,11 +372,17 @@ class Budget(Checkpoint):
                 f"Training diverged in epoch {epoch + 1}: {bad} not finite."
             )
         now = time.perf_counter()
+        self._stop_if_over(now)  # JAX may have waited for its steps till here
         logs |= {"seconds": now - self.start, "steps": self.steps}
         last = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if last or now - self.saved > _SECONDS_BETWEEN_SAVES:
             super().on_epoch_end(epoch, logs)
             self.saved = time.perf_counter()
+
+    def _stop_if_over(self, now):
+        used = self.used + now - self.start
+        if self.seconds is not None and used >= self.seconds:
+            self.model.stop_training = True
 
 
 def _measured(folder, model, evaluation, settings):
