@@ -29,7 +29,12 @@ from keras_gen.training.preset_names import forget_download
 
 _FILES = {CONFIG, WEIGHTS, CARD}
 # Beside them in an entry of the zoo; the card holds their digests as well.
-_COMPANIONS = ("reconstructions.png", "samples.png", "training.gif")
+_COMPANIONS = (
+    "reconstructions.png",
+    "samples.png",
+    "training.gif",
+    "traversals.png",
+)
 
 
 def save_to_preset(model, folder, card=None):
