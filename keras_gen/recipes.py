@@ -159,12 +159,6 @@ def prior(shape, num_codes, num_classes, filters=64, **arguments):
     return model
 
 
-def _adversarial(generator, discriminator):
-    model = models.GAN(generator, discriminator, ema_decay=0.995)
-    model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
-    return model
-
-
 def encoded(vqvae, data):
     """Return a data set of the codes of its images, with its labels."""
     order = type(data)(data.images, data.labels, data.batch_size, False)
@@ -176,6 +170,12 @@ def encoded(vqvae, data):
         data.shuffle,
         data.seed,
     )
+
+
+def _adversarial(generator, discriminator):
+    model = models.GAN(generator, discriminator, ema_decay=0.995)
+    model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
+    return model
 
 
 def _gan(shape, num_classes, num_images):

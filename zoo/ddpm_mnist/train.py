@@ -6,7 +6,7 @@ Writes the preset and `samples.png`, a row for each class, beside this file.
 Prints the Frechet distance of all 1,000 steps and of 20 steps of DPM-Solver++,
 the share of samples that a classifier takes for the class asked for as
 guidance grows, and the bits per dimension of 1,000 test images. Interrupted, it
-goes on where it was. An hour and a half of one CPU core.
+goes on where it was.
 
 After Ho et al., Denoising Diffusion Probabilistic Models, 2020
 (arXiv:2006.11239), and Ho and Salimans, Classifier-Free Diffusion Guidance,

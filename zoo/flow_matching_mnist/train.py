@@ -5,7 +5,7 @@
 Writes the preset and `samples.png`, a row for each class, beside this file, and
 prints the Frechet distance and the share of samples that a classifier takes
 for the class asked for, of 10 and 50 steps of Euler's method and 5 of Heun's.
-Interrupted, it goes on where it was. An hour and a half of one CPU core.
+Interrupted, it goes on where it was.
 
 After Lipman et al., Flow Matching for Generative Modeling, 2022
 (arXiv:2210.02747).

@@ -6,7 +6,8 @@ Writes the preset and `samples.png` beside this file and prints the Frechet
 distance. Interrupted, it goes on where it was.
 
 After Goodfellow et al., Generative Adversarial Nets, 2014 (arXiv:1406.2661),
-with the non-saturating loss, Adam and averaged weights.
+with the non-saturating loss, an R1 penalty (Mescheder et al., 2018,
+arXiv:1801.04406), Adam and averaged weights.
 """
 
 import keras
