@@ -89,7 +89,7 @@ def add_command(commands, add_data_options):
     budget.add_argument(
         "--minutes",
         type=float,
-        help="of training for each model (default: 12, for fewer than 10,000 "
+        help="of training for each model (default: 10, for fewer than 10,000 "
         "images 0.2)",
     )
     budget.add_argument("--epochs", type=int, help="in place of minutes")
@@ -303,7 +303,7 @@ def _train(folder, settings):
     model = RECIPES[folder.name](shape, labels, len(data.images))
     minutes, epochs = settings["minutes"], settings["epochs"]
     if minutes is None and epochs is None:
-        minutes = 12 if len(data.images) >= 10_000 else 0.2
+        minutes = 10 if len(data.images) >= 10_000 else 0.2
 
     def fit(model, data, part, share):
         limit = None if minutes is None else 60 * minutes * share

@@ -135,15 +135,21 @@ class Entry:
         spread = "" if error is None else f" ± {error:.2g}"
         print(f"{name}: {value:.5g}{spread} ({protocol})", flush=True)
 
-    def evaluate(self, model, metrics, label="", **arguments):
+    def evaluate(self, model, metrics, label="", repeats=3, **arguments):
         """Record measures of `keras_gen.evaluate`, without those by class."""
         values = evaluate(
-            model, self._about["data"], metrics=metrics, **arguments
+            model,
+            self._about["data"],
+            metrics=metrics,
+            repeats=repeats,
+            **arguments,
         )
+        protocol = "one set of samples"
+        if repeats > 1:
+            protocol = f"mean and deviation of {repeats} sets of samples"
         for name, value in values.items():
             if "/" not in name:
                 error = values.get(f"std/{name}")
-                protocol = "mean and deviation of three sets of samples"
                 self.record(label + name, value, error, protocol)
 
     def save(self, model, images, columns=8):
@@ -189,4 +195,7 @@ def statistics(model):
 def hardware():
     """Return in words what this process computes on."""
     device = keras.ops.convert_to_tensor(0.0).device
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}; on {device}"
+    cores = os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):  # those it may use, on Linux
+        cores = len(os.sched_getaffinity(0))
+    return f"CPU cores: {cores}, {platform.machine()}; on {device}"
