@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -114,6 +116,24 @@ def test_a_process_of_its_own(tmp_path, capsys):
     )
     assert main([*command, "--epochs", "1"]) == 2
     assert "settings.json' is damaged" in capsys.readouterr().err
+
+
+def test_a_process_ends_with_the_comparison_that_started_it():
+    child = (
+        "import os; from keras_gen import comparison; "
+        "print('started', flush=True); comparison._end_with(os.getppid())"
+    )
+    parent = (
+        "import subprocess, sys; "
+        f"subprocess.call([sys.executable, '-c', {child!r}])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "started\n"
+    process.kill()
+    # The child holds the other end of this pipe till it ends.
+    assert process.communicate(timeout=60)[0] == ""
 
 
 def test_a_data_set_that_cannot_be_read_leaves_no_settings(small, tmp_path):
