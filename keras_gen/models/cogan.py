@@ -95,8 +95,7 @@ class CoGAN(AdversarialModel):
         # Past Keras's tracking: they are layers of the networks already.
         object.__setattr__(self, "parts_of_networks", parts)
 
-    def discriminator_loss(self, x, y, training):
-        fake = self.shown(self.fake(ops.shape(x)[0], y, training), training)
+    def discriminator_loss(self, x, fake, y, training):
         r, f = self.logits(x, y, training), self.logits(fake, y, training)
         # The mean over two columns of logits, doubled: the sum of two losses.
         loss = 2.0 * self.adversarial_loss.discriminator(r, f)
@@ -107,8 +106,7 @@ class CoGAN(AdversarialModel):
             "fake_logit": ops.mean(f),
         }
 
-    def generator_loss(self, x, y, training):
-        fake = self.fake(ops.shape(x)[0], y, training)
+    def generator_loss(self, x, fake, y, training):
         f, r = self.logits(fake, y, training), None
         if self.adversarial_loss.paired:
             r = self.logits(x, y, training)

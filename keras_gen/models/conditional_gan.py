@@ -80,8 +80,7 @@ class ConditionalGAN(AdversarialModel):
         )
         return ops.cast(logits, "float32"), ops.mean(entropy)
 
-    def discriminator_loss(self, x, y, training):
-        fake = self.shown(self.fake(ops.shape(x)[0], y, training), training)
+    def discriminator_loss(self, x, fake, y, training):
         r, entropy = self.judge_and_classify(x, y, training)
         f = self.logits(fake, y, training)
         loss = self.adversarial_loss.discriminator(r, f)
@@ -93,8 +92,7 @@ class ConditionalGAN(AdversarialModel):
             "fake_logit": ops.mean(f),
         }
 
-    def generator_loss(self, x, y, training):
-        fake = self.fake(ops.shape(x)[0], y, training)
+    def generator_loss(self, x, fake, y, training):
         f, entropy = self.judge_and_classify(fake, y, training)
         if self.feature_matching is not None:
             loss = self.feature_distance(x, fake, y, training)

@@ -79,8 +79,7 @@ class EBGAN(AdversarialModel):
         """Return -E(x): what a penalty bounds the slope of."""
         return -self.energy(x, training)[0]
 
-    def discriminator_loss(self, x, y, training):
-        fake = self.shown(self.fake(ops.shape(x)[0], y, training), training)
+    def discriminator_loss(self, x, fake, y, training):
         real_energy, _ = self.energy(x, training)
         fake_energy, _ = self.energy(fake, training)
         loss = ops.mean(real_energy + ops.relu(self.margin - fake_energy))
@@ -90,8 +89,7 @@ class EBGAN(AdversarialModel):
             "fake_logit": -ops.mean(fake_energy),
         }
 
-    def generator_loss(self, x, y, training):
-        fake = self.fake(ops.shape(x)[0], y, training)
+    def generator_loss(self, x, fake, y, training):
         energy, codes = self.energy(fake, training)
         loss = ops.mean(energy)
         if self.pull_away:

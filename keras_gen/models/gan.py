@@ -48,8 +48,7 @@ class GAN(AdversarialModel):
     def __init__(self, generator, discriminator, **kwargs):
         super().__init__(generator, discriminator, **kwargs)
 
-    def discriminator_loss(self, x, y, training):
-        fake = self.shown(self.fake(ops.shape(x)[0], y, training), training)
+    def discriminator_loss(self, x, fake, y, training):
         r, f = self.logits(x, y, training), self.logits(fake, y, training)
         loss = self.adversarial_loss.discriminator(r, f)
         self.adapt(r, training)
@@ -59,8 +58,7 @@ class GAN(AdversarialModel):
             "fake_logit": ops.mean(f),
         }
 
-    def generator_loss(self, x, y, training):
-        fake = self.fake(ops.shape(x)[0], y, training)
+    def generator_loss(self, x, fake, y, training):
         if self.feature_matching is not None:
             return self.feature_distance(x, fake, y, training)
         f, r = self.logits(fake, y, training), None

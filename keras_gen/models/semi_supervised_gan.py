@@ -154,11 +154,10 @@ class SemiSupervisedGAN(AdversarialModel):
         x = ops.take(ops.convert_to_tensor(self.labelled_x), rows, axis=0)
         return x, ops.take(ops.convert_to_tensor(self.labelled_y), rows, axis=0)
 
-    def discriminator_loss(self, x, y, training):
+    def discriminator_loss(self, x, fake, y, training):
         n = ops.shape(x)[0]
         labelled = self.draw_labelled(n) if y is None else (x, y)
         entropy, accuracy = self.classification(*labelled, training)
-        fake = self.shown(self.fake(n, None, training), training)
         r, f = self.logits(x, None, training), self.logits(fake, None, training)
         loss = entropy + 0.5 * self.adversarial_loss.discriminator(r, f)
         self.adapt(r, training)
@@ -170,8 +169,7 @@ class SemiSupervisedGAN(AdversarialModel):
             "accuracy": accuracy,
         }
 
-    def generator_loss(self, x, y, training):
-        fake = self.fake(ops.shape(x)[0], None, training)
+    def generator_loss(self, x, fake, y, training):
         if self.feature_matching is not None:
             return self.feature_distance(x, fake, None, training)
         return self.adversarial_loss.generator(

@@ -17,7 +17,8 @@ from keras_gen.training.model import GenerativeModel
 class AdversarialModel(GenerativeModel):
     """Alternate k steps of the discriminator with one of the generator.
 
-    Everything that stabilises such a game and does not depend on what the
+    The generator learns from the samples that the last of the k steps saw: they
+    are drawn once, where the algorithm of 2014 draws anew. Everything that stabilises such a game and does not depend on what the
     networks are is here. A subclass writes what each player minimises,
     `discriminator_loss` and `generator_loss`.
 
@@ -30,7 +31,7 @@ class AdversarialModel(GenerativeModel):
             `"relativistic"`.
         discriminator_steps: Integer k of at least 1.
         discriminator_batches: `"reuse"`: the k steps see the same real batch,
-            and fresh z each; `"split"`: the batch is cut in k, each step sees
+            and new z each; `"split"`: the batch is cut in k, each step sees
             its part once, and the generator draws as many as one part has;
             what is left over is not used.
             The algorithm of 2014 is `"split"` on batches k times as large.
@@ -228,12 +229,12 @@ class AdversarialModel(GenerativeModel):
 
     # What the players minimise.
 
-    def discriminator_loss(self, x, y, training):
+    def discriminator_loss(self, x, fake, y, training):
         """Return a dict of the loss, `real_logit` and `fake_logit`."""
         raise NotImplementedError
 
-    def generator_loss(self, x, y, training):
-        """Return the loss; of real samples `x` most need only the number."""
+    def generator_loss(self, x, fake, y, training):
+        """Return the loss; most need no real samples `x`."""
         raise NotImplementedError
 
     def shown(self, fake, training):
@@ -287,27 +288,43 @@ class AdversarialModel(GenerativeModel):
     # The game.
 
     def training_step(self, x, y=None):
-        y = self.condition(y)
-        for part, labels in self.parts(x, y):
-            logs = self.play(
+        *first, (x, y) = self.parts(x, self.condition(y))
+        for part, labels in first:
+            fake = self.fake(ops.shape(part)[0], labels, training=True)
+            self.discriminator_step(part, fake, labels)
+
+        def last():
+            # Within the generator's step, so that its samples serve both.
+            fake = self.fake(ops.shape(x)[0], y, training=True)
+            logs = self.discriminator_step(x, fake, y)
+            loss = self.generator_loss(x, fake, y, training=True)
+            return logs | _named(loss, "generator")
+
+        return self.play("generator", last)
+
+    def discriminator_step(self, x, fake, y):
+        """Let the discriminator take a step; return its logs."""
+        fake = self.shown(fake, training=True)
+        logs = self.play(
+            "discriminator",
+            lambda: _named(
+                self.discriminator_loss(x, fake, y, training=True),
                 "discriminator",
-                lambda part=part, labels=labels: self.discriminator_loss(
-                    part, labels, training=True
-                ),
-            )
-            if self.clip_weights is not None:
-                for v in self.discriminator.trainable_variables:
-                    c = self.clip_weights
-                    v.assign(ops.clip(ops.convert_to_tensor(v), -c, c))
-        logs |= self.play(
-            "generator", lambda: self.generator_loss(part, labels, True)
+            ),
         )
+        if self.clip_weights is not None:
+            for v in self.discriminator.trainable_variables:
+                c = self.clip_weights
+                v.assign(ops.clip(ops.convert_to_tensor(v), -c, c))
         return logs
 
     def evaluation_step(self, x, y=None):
         y = self.condition(y)
-        logs = _named(self.discriminator_loss(x, y, False), "discriminator")
-        logs |= _named(self.generator_loss(x, y, False), "generator")
+        fake = self.shown(self.fake(ops.shape(x)[0], y, False), False)
+        loss = self.discriminator_loss(x, fake, y, training=False)
+        logs = _named(loss, "discriminator")
+        loss = self.generator_loss(x, fake, y, training=False)
+        logs |= _named(loss, "generator")
         if self.log_gradients:  # nothing moves
             logs |= {f"{name}_gradient": 0.0 for name in self.networks}
         return logs
@@ -355,11 +372,11 @@ class AdversarialModel(GenerativeModel):
         networks = (self.discriminator, self.generator)
         return any(_mixing_layers(network) for network in networks)
 
-    def play(self, name, loss_fn):
+    def play(self, name, logs_fn):
         """Let one player take a step; return its logs."""
 
         def loss_and_history():
-            logs = _named(loss_fn(), name)
+            logs = logs_fn()
             loss = logs[f"{name}_loss"]
             if self.historical_averaging:
                 term = self.histories[name](self._variables_of(name))

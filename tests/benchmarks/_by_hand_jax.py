@@ -74,22 +74,21 @@ def gan(model):
     @functools.partial(jax.jit, donate_argnums=0)
     def step(state, x):
         d, g, stats, d_slots, g_slots, average, key = state
-        key, key_d, key_g = jax.random.split(key, 3)
+        key, key_z = jax.random.split(key)
         n = x.shape[0]
-
-        fake, stats = generate(g, stats, key_d, n)
+        fake, back, stats = jax.vjp(
+            lambda g: generate(g, stats, key_z, n), g, has_aux=True
+        )
 
         def d_loss_fn(d):
             return (softplus(-judge(d, x)) + softplus(judge(d, fake))).mean()
 
         d_loss, grads = jax.value_and_grad(d_loss_fn)(d)
         d, d_slots = d_optimizer.stateless_apply(d_slots, grads, d)
-
-        def g_loss_fn(g):
-            fake, new_stats = generate(g, stats, key_g, n)
-            return softplus(-judge(d, fake)).mean(), new_stats
-
-        (g_loss, stats), grads = jax.value_and_grad(g_loss_fn, has_aux=True)(g)
+        g_loss, slope = jax.value_and_grad(
+            lambda fake: softplus(-judge(d, fake)).mean()
+        )(fake)
+        (grads,) = back(slope)
         g, g_slots = g_optimizer.stateless_apply(g_slots, grads, g)
         average = [0.995 * m + 0.005 * w for m, w in zip(average, g)]
         return (d, g, stats, d_slots, g_slots, average, key), (d_loss, g_loss)

@@ -43,21 +43,21 @@ def gan(model):
     @tf.function
     def step(x):
         n = tf.shape(x)[0]
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as outer:
             fake = generator(tf.random.normal((n, 64)), training=True)
-            fake = tf.stop_gradient(fake)
-            real_logits = discriminator(x, training=True)
-            fake_logits = discriminator(fake, training=True)
-            d_loss = tf.reduce_mean(
-                tf.nn.softplus(-real_logits) + tf.nn.softplus(fake_logits)
-            )
-        d_optimizer.apply(tape.gradient(d_loss, d_vars), d_vars)
-        with tf.GradientTape() as tape:
-            fake = generator(tf.random.normal((n, 64)), training=True)
+            with tf.GradientTape() as tape:
+                real_logits = discriminator(x, training=True)
+                fake_logits = discriminator(
+                    tf.stop_gradient(fake), training=True
+                )
+                d_loss = tf.reduce_mean(
+                    tf.nn.softplus(-real_logits) + tf.nn.softplus(fake_logits)
+                )
+            d_optimizer.apply(tape.gradient(d_loss, d_vars), d_vars)
             g_loss = tf.reduce_mean(
                 tf.nn.softplus(-discriminator(fake, training=True))
             )
-        g_optimizer.apply(tape.gradient(g_loss, g_vars), g_vars)
+        g_optimizer.apply(outer.gradient(g_loss, g_vars), g_vars)
         for m, w in zip(average.weights, generator.weights, strict=True):
             m.assign(0.995 * m + 0.005 * w if w.trainable else w)
         return d_loss, g_loss

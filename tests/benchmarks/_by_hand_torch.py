@@ -43,13 +43,11 @@ def gan(model):
 
     def step(x):
         n = x.shape[0]
-        with torch.no_grad():
-            fake = generator(torch.randn(n, 64), training=True)
+        fake = generator(torch.randn(n, 64), training=True)
         real_logits = discriminator(x, training=True)
-        fake_logits = discriminator(fake, training=True)
+        fake_logits = discriminator(fake.detach(), training=True)
         d_loss = (softplus(-real_logits) + softplus(fake_logits)).mean()
         _apply(d_optimizer, d_loss, d_vars)
-        fake = generator(torch.randn(n, 64), training=True)
         g_loss = softplus(-discriminator(fake, training=True)).mean()
         _apply(g_optimizer, g_loss, g_vars)
         with torch.no_grad():
