@@ -205,10 +205,10 @@ class AdversarialModel(GenerativeModel):
     # What is judged.
 
     def fake(self, num_samples, y, training):
-        """Return generated samples for fresh z and the labels `y`."""
+        """Return generated samples for new z and any labels `y`."""
         shape = (num_samples, *self.noise_shape)
         z = keras.random.normal(shape, seed=self.seed_generator)
-        inputs = z if y is None else [z, y]
+        inputs = z if len(self.generator.inputs) == 1 else [z, y]
         return ops.cast(self.generator(inputs, training=training), "float32")
 
     def judge(self, x, y, training):
