@@ -114,6 +114,11 @@ def when(condition, fn, xla=False):
     return y
 
 
+def batches(data):
+    """Return `data`: only TensorFlow needs another form."""
+    return data
+
+
 def global_random_state():
     """Return the states of generators outside the model: there are none."""
     return []

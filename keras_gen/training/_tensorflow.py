@@ -1,5 +1,6 @@
 """The training step on TensorFlow: variables change in place."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -40,6 +41,27 @@ def when(condition, fn, xla=False):
         # condition, so `fn` is computed in any case.
         return tf.where(condition, fn(), 0.0)
     return tf.cond(condition, fn, lambda: 0.0)
+
+
+def batches(data):
+    """Return an `ImageDataset` as a `tf.data.Dataset` that is not autotuned.
+
+    Keras would have it autotuned, and then the end of an epoch can wait, doing
+    nothing, for about as long as an epoch took (TensorFlow 2.21).
+    """
+
+    def element(batch):
+        shape = (None, *np.shape(batch)[1:])
+        return tf.TensorSpec(shape, np.asarray(batch).dtype)
+
+    dataset = tf.data.Dataset.from_generator(
+        lambda: (data[i] for i in range(len(data))),
+        output_signature=tuple(element(part) for part in data[0]),
+    )
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(data)))
+    return dataset.prefetch(2).with_options(options)
 
 
 def global_random_state():

@@ -47,6 +47,11 @@ def when(condition, fn, xla=False):
     return fn() if condition else torch.zeros(())
 
 
+def batches(data):
+    """Return `data`: only TensorFlow needs another form."""
+    return data
+
+
 def global_random_state():
     """Return the states of torch's generators, as hexadecimal strings.
 

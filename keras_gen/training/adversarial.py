@@ -18,9 +18,10 @@ class AdversarialModel(GenerativeModel):
     """Alternate k steps of the discriminator with one of the generator.
 
     The generator learns from the samples that the last of the k steps saw: they
-    are drawn once, where the algorithm of 2014 draws anew. Everything that stabilises such a game and does not depend on what the
-    networks are is here. A subclass writes what each player minimises,
-    `discriminator_loss` and `generator_loss`.
+    are drawn once, where the algorithm of 2014 draws anew. Everything that
+    stabilises such a game and does not depend on what the networks are is here.
+    A subclass writes what each player minimises, `discriminator_loss` and
+    `generator_loss`.
 
     Args:
         generator: `keras.Model` from latents `(batch, latent_dim)`, in models

@@ -2,8 +2,9 @@
 
 The functions models need, `minimize`, `input_gradient` and `when`, and the
 wrapper `run_step` around a whole step exist once per backend, in
-`_tensorflow.py`, `_jax.py` and `_torch.py`, and so does what `Checkpoint` must
-know about random generators. No other file imports a backend.
+`_tensorflow.py`, `_jax.py` and `_torch.py`, and so do `batches`, the form in
+which `fit` hands on our own data sets, and what `Checkpoint` must know about
+random generators. No other file imports a backend.
 
 `minimize(loss_fn, variables, optimizer, norm)` moves `variables` one step down
 the gradient of `loss_fn()["loss"]` by their built `optimizer`, and returns the
@@ -47,6 +48,7 @@ minimize = _module.minimize
 input_gradient = _module.input_gradient
 run_step = _module.run_step
 when = _module.when
+batches = _module.batches
 global_random_state = _module.global_random_state
 set_global_random_state = _module.set_global_random_state
 

@@ -317,8 +317,8 @@ class GenerativeModel(keras.Model):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = list(callbacks)
             if hasattr(x, "set_epoch"):
-                # The order of examples follows from the epoch's number, and
-                # not from Python's global generator, as Keras would have it.
+                # The order follows from the epoch's number, and not from
+                # Python's global generator, as Keras would have it.
                 kwargs["shuffle"] = False
                 if kwargs.get("steps_per_epoch") is not None:
                     raise ValueError(
@@ -329,11 +329,11 @@ class GenerativeModel(keras.Model):
                     )
                 callbacks.append(
                     keras.callbacks.LambdaCallback(
-                        on_epoch_begin=lambda epoch, logs: x.set_epoch(epoch)
+                        on_epoch_begin=lambda e, logs, x=x: x.set_epoch(e)
                     )
                 )
-            # First those that others read the logs of, and last checkpoints,
-            # which keep the other callbacks' values.
+                x = backend.batches(x)
+            # First those whose logs others read, last those that save them.
             callbacks.sort(key=lambda c: not hasattr(c, "adds_logs"))
             callbacks.sort(key=lambda c: hasattr(c, "set_callbacks"))
             for callback in callbacks:
