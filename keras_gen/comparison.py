@@ -196,7 +196,8 @@ def _results(out):
 def run_apart(folder):
     """Run the job of a folder in another process; return why it failed."""
     # The same package as here, and nothing of the working directory.
-    command = [sys.executable, "-P", "-m", "keras_gen.comparison", str(folder)]
+    command = [sys.executable, "-P", "-m", "keras_gen.comparison"]
+    command += [str(folder), str(os.getpid())]
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]
     environment = {
         **os.environ,
@@ -441,7 +442,7 @@ def _end_with(parent):
 
 if __name__ == "__main__":
     threading.Thread(
-        target=_end_with, args=(os.getppid(),), daemon=True
+        target=_end_with, args=(int(sys.argv[2]),), daemon=True
     ).start()
     try:
         run_job(sys.argv[1])

@@ -226,7 +226,7 @@ def _ebgan(shape, num_classes, num_images):
 
 
 def _denoising(model, shape, num_classes):
-    """Return a model with a U-Net that learns in minutes without a GPU."""
+    """Return a model with a small U-Net, for machines without a GPU."""
     filters = (16, 32) if min(shape[:2]) < 16 else (16, 32, 64)
     if shape[-1] == 3:
         filters = tuple(2 * n for n in filters)

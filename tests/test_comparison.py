@@ -120,8 +120,8 @@ def test_a_process_of_its_own(tmp_path, capsys):
 
 def test_a_process_ends_with_the_comparison_that_started_it():
     child = (
-        "import os; from keras_gen import comparison; "
-        "print('started', flush=True); comparison._end_with(os.getppid())"
+        "import os; from keras_gen import comparison; parent = os.getppid(); "
+        "print('started', flush=True); comparison._end_with(parent)"
     )
     parent = (
         "import subprocess, sys; "

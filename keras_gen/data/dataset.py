@@ -33,6 +33,9 @@ class ImageDataset(keras.utils.PyDataset):
         ValueError: If the arrays are empty or disagree in length.
     """
 
+    # Which `fit` may hand on in another form.
+    serves_tuples_of_arrays = True
+
     def __init__(
         self,
         images,

@@ -70,6 +70,8 @@ def minimize(loss_fn, variables, optimizer, norm=False):
         _values(variables)
     )
     _assign(others, updates)
+    # Within another `minimize`: what moves here is a constant there.
+    gradients = [jax.lax.stop_gradient(g) for g in gradients]
     if norm:  # first: the update may change the scale
         squares = [ops.sum(ops.square(g)) for g in gradients]
         scale = optimizer.scale_loss(1.0)

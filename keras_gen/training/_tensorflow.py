@@ -44,18 +44,26 @@ def when(condition, fn, xla=False):
 
 
 def batches(data):
-    """Return an `ImageDataset` as a `tf.data.Dataset` that is not autotuned.
+    """Return our own data sets as a `tf.data.Dataset` that is not autotuned.
 
     Keras would have it autotuned, and then the end of an epoch can wait, doing
-    nothing, for about as long as an epoch took (TensorFlow 2.21).
+    nothing, for about as long as an epoch took (TensorFlow 2.21). Other data
+    are returned as they are.
     """
+    if not getattr(data, "serves_tuples_of_arrays", False):
+        return data
+
+    def elements():
+        for i in range(len(data)):
+            yield data[i]
+        data.on_epoch_end()
 
     def element(batch):
         shape = (None, *np.shape(batch)[1:])
         return tf.TensorSpec(shape, np.asarray(batch).dtype)
 
     dataset = tf.data.Dataset.from_generator(
-        lambda: (data[i] for i in range(len(data))),
+        elements,
         output_signature=tuple(element(part) for part in data[0]),
     )
     options = tf.data.Options()

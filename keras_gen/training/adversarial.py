@@ -35,7 +35,8 @@ class AdversarialModel(GenerativeModel):
             and new z each; `"split"`: the batch is cut in k, each step sees
             its part once, and the generator draws as many as one part has;
             what is left over is not used.
-            The algorithm of 2014 is `"split"` on batches k times as large.
+            The algorithm of 2014 is `"split"` on batches k times as large,
+            but for the samples that the generator learns from, see above.
         penalty: `keras_gen.losses.GradientPenalty`, a list of them, or None.
         label_smoothing: Float s in [0, 0.5): the target of real samples is
             1 - s, that of generated ones stays 0.
@@ -163,6 +164,14 @@ class AdversarialModel(GenerativeModel):
                 "`discriminator` must take what `generator` returns. Received: "
                 f"generator output of shape {made}, discriminator input of "
                 f"shape {taken}"
+            )
+        shared = {id(v) for v in self._variables_of("generator")} & {
+            id(v) for v in self._variables_of("discriminator")
+        }
+        if shared:
+            raise ValueError(
+                "`generator` and `discriminator` must have no weights in "
+                f"common: each moves its own. Received: {len(shared)} in both"
             )
         logits = network.outputs[0].shape
         if self.num_logits is not None and logits != (None, self.num_logits):
@@ -292,6 +301,7 @@ class AdversarialModel(GenerativeModel):
         *first, (x, y) = self.parts(x, self.condition(y))
         for part, labels in first:
             fake = self.fake(ops.shape(part)[0], labels, training=True)
+            fake = ops.stop_gradient(fake)  # frees the generator's graph
             self.discriminator_step(part, fake, labels)
 
         def last():

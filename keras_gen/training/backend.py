@@ -9,7 +9,8 @@ random generators. No other file imports a backend.
 `minimize(loss_fn, variables, optimizer, norm)` moves `variables` one step down
 the gradient of `loss_fn()["loss"]` by their built `optimizer`, and returns the
 dict of scalars that `loss_fn` returned; with `norm=True` also the Euclidean
-norm of the gradient, as "gradient_norm". Side effects of `loss_fn` are kept.
+norm of the gradient, as "gradient_norm". Side effects of `loss_fn` are kept; a
+`minimize` within it is one: no gradient passes through what it moved.
 
 `input_gradient(fn, x)` is the gradient of `sum(fn(x))` with respect to `x`, and
 can itself be differentiated. If no sample's score depends on another sample,

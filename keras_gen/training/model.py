@@ -180,7 +180,7 @@ class GenerativeModel(keras.Model):
         """Move one network down the gradient of one loss.
 
         Call it from `training_step` only. Whatever `loss_fn` changes besides
-        (batch statistics, random state) is kept.
+        (batch statistics, random state, another network by `minimize`) is kept.
 
         Args:
             loss_fn: Callable without arguments that returns the loss, a
@@ -310,6 +310,7 @@ class GenerativeModel(keras.Model):
                 check_first_batch(self, *validation[:2])
             else:
                 check_first_batch(self, validation)
+                kwargs["validation_data"] = backend.batches(validation)
         if callbacks is None:
             callbacks = []
         elif isinstance(callbacks, keras.callbacks.Callback):
@@ -332,14 +333,13 @@ class GenerativeModel(keras.Model):
                         on_epoch_begin=lambda e, logs, x=x: x.set_epoch(e)
                     )
                 )
-                x = backend.batches(x)
             # First those whose logs others read, last those that save them.
             callbacks.sort(key=lambda c: not hasattr(c, "adds_logs"))
             callbacks.sort(key=lambda c: hasattr(c, "set_callbacks"))
             for callback in callbacks:
                 if hasattr(callback, "set_callbacks"):
                     callback.set_callbacks(callbacks)
-        return super().fit(x, y, callbacks=callbacks, **kwargs)
+        return super().fit(backend.batches(x), y, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, **kwargs):
         # `fit` passes its validation iterator, checked or not, by keyword.

@@ -27,6 +27,8 @@ BATCH = 128
 class Batches(keras.utils.PyDataset):
     """The same batches for both sides."""
 
+    serves_tuples_of_arrays = True  # as `ImageDataset`, for the same path
+
     def __init__(self, batches):
         super().__init__()
         self.batches = batches

@@ -10,7 +10,8 @@ then, Keras and backend included; and the Frechet distance of one set of
 samples, as many as there are test images. Diffusion models take 20 steps of
 DPM-Solver++, flows 10 of Euler.
 `figures` computes the figures of the cards again from the presets, next to what
-the cards say; not those of models that are not in a preset.
+the cards say; and says which it does not: those of models that are not in a
+preset, and some ways to draw.
 """
 
 import argparse
@@ -144,12 +145,15 @@ def main():
         model.compile("adam")
         for figure in cards[name]["metrics"]:
             value = recompute(model, figure, cards[name]["data"])
+            text = f"{name}: {figure['name']}: not computed"
             if value is not None:
-                print(
+                text = (
                     f"{name}: {figure['name']} {value:.5g}, card "
-                    f"{figure['value']:.5g} ± {figure.get('error', 0):.2g}",
-                    flush=True,
+                    f"{figure['value']:.5g}"
                 )
+                if "error" in figure:
+                    text += f" ± {figure['error']:.2g}"
+            print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,10 @@ def test_bad_arguments():
             kg.nets.dense_generator((4, 4, 3), 2),
             kg.nets.dense_discriminator(SHAPE),
         )
+    layer, x = keras.layers.Dense(1), keras.Input((1,))
+    twice = [keras.Model(x, layer(x)), keras.Model(x, layer(x))]
+    with pytest.raises(ValueError, match="must have no weights in common"):
+        kg.models.GAN(*twice)
 
 
 def dense_pair(bias=False):
