@@ -33,7 +33,7 @@ class ImageDataset(keras.utils.PyDataset):
         ValueError: If the arrays are empty or disagree in length.
     """
 
-    # Which `fit` may hand on in another form.
+    # So that `fit` on TensorFlow may hand it on as a `tf.data.Dataset`.
     serves_tuples_of_arrays = True
 
     def __init__(

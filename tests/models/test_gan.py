@@ -255,12 +255,18 @@ def test_what_the_players_are_shown():
         np.testing.assert_allclose(float(g), -0.5, rtol=1e-5)
 
 
-def test_both_players_see_the_same_samples():
-    """D(x) = w x and G(z) = a z: w moves by E x - a E z, then a by w E z."""
+@pytest.mark.parametrize("stopped", [True, False])
+def test_both_players_see_the_same_samples(stopped):
+    """D(x) = w x and G(z) = a z: w moves by E x - a E z, then a by w E z.
+
+    The step of w is none of G's business, even if D's loss is not cut off.
+    """
     z = keras.Input((1,))
     generator = keras.Model(z, keras.layers.Dense(1, use_bias=False)(z))
     generator.set_weights([np.array([[2.0]])])
     model = kg.models.GAN(generator, dense_pair()[1], loss="wasserstein")
+    if not stopped:
+        model.shown = lambda fake, training: fake
     model.compile(keras.optimizers.SGD(0.1))
     model.train_on_batch(np.full((4, 1), 3.0, "float32"))
     a, w = float(host(generator.weights[0])[0, 0]), slope(model)
