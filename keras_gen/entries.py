@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_gen.callbacks import Checkpoint
+from keras_gen.hub import from_preset
 from keras_gen.metrics import evaluate
 from keras_gen.pictures import save_grid
 from keras_gen.recipes import denoises
@@ -158,18 +159,19 @@ class Entry:
         seconds = None
         if self._start is not None:
             seconds = round(time.perf_counter() - self._start)
-        model.save_to_preset(
-            self.folder,
-            {
-                **self._about,
-                "epochs": self._phases,
-                # Unknown where an interrupted training went on.
-                "seconds": seconds,
-                "backend": keras.backend.backend(),
-                "metrics": self._metrics,
-                "statistics": statistics(model),
-            },
-        )
+        card = {
+            **self._about,
+            "epochs": self._phases,
+            # Unknown where an interrupted training went on.
+            "seconds": seconds,
+            "backend": keras.backend.backend(),
+            "metrics": self._metrics,
+        }
+        model.save_to_preset(self.folder, card, half_precision=True)
+        # What readers draw comes from the rounded weights.
+        rounded = from_preset(self.folder)
+        card["statistics"] = statistics(rounded)
+        rounded.save_to_preset(self.folder, card, half_precision=True)
 
 
 def statistics(model):

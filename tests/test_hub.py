@@ -7,6 +7,8 @@ import pytest
 from keras import ops
 
 import keras_gen as kg
+from keras_gen.training.preset_files import WEIGHTS
+from keras_gen.training.preset_files import layout
 from tests.cases import CASES
 from tests.presets import refused
 
@@ -227,3 +229,28 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="is not finite"):
         model.save_to_preset(tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_half_precision(tmp_path):
+    """Float32 weights again, the kernels rounded to eleven bits."""
+    model = CASES["vqvae"]()
+    model.save_to_preset(tmp_path / "half", half_precision=True)
+    for shape, kind in layout(tmp_path / "half" / WEIGHTS).values():
+        assert kind == "float16" or len(shape) < 2
+    loaded = kg.from_preset(tmp_path / "half")
+    for weight, own in zip(model.weights, loaded.weights, strict=True):
+        value = ops.convert_to_numpy(weight)
+        assert str(own.dtype) == str(weight.dtype)
+        if value.ndim > 1:
+            value = value.astype("float16")
+        np.testing.assert_array_equal(ops.convert_to_numpy(own), value)
+
+
+def test_weights_too_large_for_half_precision(tmp_path):
+    model = CASES["vae"]()
+    weight = model.decoder.weights[0]
+    weight.assign(np.full(weight.shape, 65_520.0))
+    model.save_to_preset(tmp_path / "single")
+    with pytest.raises(ValueError, match="is not finite"):
+        model.save_to_preset(tmp_path / "half", half_precision=True)
+    assert not (tmp_path / "half").exists()

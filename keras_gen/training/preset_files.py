@@ -10,6 +10,8 @@ import h5py
 import keras
 import numpy as np
 
+from keras_gen.files import atomic_file
+
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
 CARD = "card.json"
@@ -175,6 +177,32 @@ def _operation(module, name):
         return None
     is_one = isinstance(found, type) and issubclass(found, keras.Operation)
     return found if is_one else None
+
+
+def halve(path):
+    """Rewrite a file of weights with its float32 kernels as float16.
+
+    Vectors and scalars, among which there are counts, stay as they are.
+    """
+
+    def copy(name, item):
+        if isinstance(item, h5py.Dataset):
+            value = item[()]
+            if value.dtype == np.float32 and value.ndim > 1:
+                with np.errstate(over="ignore"):  # `layout` refuses infinity
+                    value = value.astype(np.float16)
+            target = new.create_dataset(name, data=value)
+        else:
+            target = new.require_group(name)
+        target.attrs.update(item.attrs)
+
+    with (
+        atomic_file(path) as other,
+        h5py.File(path, "r") as old,
+        h5py.File(other, "w") as new,
+    ):
+        old.visititems(copy)
+        new.attrs.update(old.attrs)
 
 
 def layout(path):

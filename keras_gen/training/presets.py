@@ -23,6 +23,7 @@ from keras_gen.training.preset_files import WEIGHTS
 from keras_gen.training.preset_files import check_config
 from keras_gen.training.preset_files import check_file
 from keras_gen.training.preset_files import describe_file
+from keras_gen.training.preset_files import halve
 from keras_gen.training.preset_files import layout
 from keras_gen.training.preset_files import read_json
 from keras_gen.training.preset_names import forget_download
@@ -37,7 +38,7 @@ _COMPANIONS = (
 )
 
 
-def save_to_preset(model, folder, card=None):
+def save_to_preset(model, folder, card=None, half_precision=False):
     """Write `config.json`, `model.weights.h5` and `card.json`.
 
     The weights are those to sample with: averaged ones where the model keeps
@@ -57,11 +58,15 @@ def save_to_preset(model, folder, card=None):
         folder: Path of the folder to write.
         card: Dict of plain values to tell readers: data, command, metrics.
             Sizes, digests and versions are added.
+        half_precision: Bool, whether to round kernels to float16, 11 bits, for
+            half the size. The model that is read computes as this one does,
+            from the rounded kernels.
 
     Raises:
         ValueError: If `folder` is a file or holds files of these names that
-            are no preset's, or a network holds layers that a reader could
-            not rebuild from this package and Keras alone.
+            are no preset's, a network holds layers that a reader could
+            not rebuild from this package and Keras alone, or a weight is not
+            finite, which in half precision ends at 65,504.
         TypeError: If `card` holds what JSON cannot.
         OSError: If the folder cannot be written.
     """
@@ -103,6 +108,8 @@ def save_to_preset(model, folder, card=None):
     def write(temporary, name):
         if name == WEIGHTS:
             bare.save_weights(temporary)
+            if half_precision:
+                halve(temporary)
             layout(temporary)  # fails for what a reader would refuse
         else:
             text = texts[CONFIG] if name == CONFIG else _json(card)
@@ -260,10 +267,13 @@ def _check_layout(model, arrays):
         model.save_weights(path)
         expected = layout(path)
     for name in sorted(set(expected) | set(arrays)):
-        if expected.get(name) != arrays.get(name):
+        found, wanted = arrays.get(name), expected.get(name)
+        if found and found[1] == "float16" and wanted:
+            found = (found[0], "float32")  # its half precision
+        if found != wanted:
             raise ValueError(
                 f"{WEIGHTS} does not fit its {CONFIG}: {name} is "
-                f"{arrays.get(name)}, expected {expected.get(name)}"
+                f"{arrays.get(name)}, expected {wanted}"
             )
 
 
