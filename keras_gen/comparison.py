@@ -28,6 +28,7 @@ from keras_gen.data import load
 from keras_gen.entries import hardware
 from keras_gen.files import atomic_file
 from keras_gen.files import keep_settings
+from keras_gen.files import locked
 from keras_gen.files import make_folder
 from keras_gen.files import read_settings
 from keras_gen.files import sweep
@@ -120,6 +121,11 @@ def _compare(args):
         if value is not None and not value > 0:
             raise ValueError(f"--{name} must be above 0. Received: {value}")
     out = make_folder(args.out)
+    with locked(out):
+        _compare_in(out, args)
+
+
+def _compare_in(out, args):
     sweep(out)
     settings = {
         key: value
@@ -259,6 +265,7 @@ def _trained(folder, settings):
     if preset is not None:
         card = hub.read_card(preset)
         facts = {"epochs": sum(card["epochs"]), "preset": preset}
+        facts["binarized"] = card.get("binarized", False)
         return hub.from_preset(preset), {
             **facts,
             "parameters": card["parameters"],

@@ -174,6 +174,11 @@ def _notes(results, models, about, shown):
                 f"{name} is {result['preset']} of the zoo, where its training "
                 "is told."
             )
+        if result.get("binarized"):
+            lines.append(
+                f"{name} learnt pixels that are black or white, and is "
+                "measured beside grey ones."
+            )
     skipped = {k: v for m in models.values() for k, v in m["skipped"].items()}
     for name, reason in skipped.items():
         if not any(

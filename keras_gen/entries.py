@@ -49,9 +49,10 @@ class Entry:
             docstring says what the entry is.
         data: Name of the data set.
         options: Dict from further arguments, such as `"--seed"`, to defaults.
+        binarized: Bool, whether it learns pixels that are 0 or 1.
     """
 
-    def __init__(self, script, data, options=None):
+    def __init__(self, script, data, options=None, binarized=False):
         script = Path(script).resolve()
         parser = argparse.ArgumentParser(
             description=ast.get_docstring(ast.parse(script.read_text())),
@@ -73,6 +74,7 @@ class Entry:
         self._about = {
             "summary": parser.description.splitlines()[0],
             "data": data,
+            "binarized": binarized,
             **_DATA[data],
             "command": " ".join(
                 ["python", f"zoo/{self.name}/train.py", *sys.argv[1:]]

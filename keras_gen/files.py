@@ -47,6 +47,31 @@ def make_folder(folder):
 
 
 @contextlib.contextmanager
+def locked(folder):
+    """Keep a folder to this process; the lock ends with it, however it ends.
+
+    Does nothing where the system has no such locks, as Windows.
+
+    Raises:
+        ValueError: If another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(Path(folder) / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"Another process is at work in {str(folder)!r}. Wait for it, "
+                "or choose another folder."
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
 def atomic_folder(path):
     """Yield a temporary folder that becomes `path` if the block succeeds.
 

@@ -136,6 +136,28 @@ def test_a_process_ends_with_the_comparison_that_started_it():
     assert process.communicate(timeout=60)[0] == ""
 
 
+def test_two_comparisons_in_one_folder(small, tmp_path, capsys):
+    command = [*OPTIONS, "--epochs", "1", "--models", "vae"]
+    command += ["--out", str(tmp_path)]
+    holder = (
+        "import sys; from keras_gen.files import locked\n"
+        f"with locked({str(tmp_path)!r}): print('held', flush=True); input()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    assert main(command) == 2
+    assert "Another process is at work" in capsys.readouterr().err
+    assert not (tmp_path / "settings.json").exists()
+    process.kill()
+    process.communicate(timeout=60)
+    assert main(command) == 0
+
+
 def test_a_data_set_that_cannot_be_read_leaves_no_settings(small, tmp_path):
     out = tmp_path / "none"
     command = [*OPTIONS, "--out", str(out), "--epochs", "1", "--models", "vae"]
@@ -232,6 +254,7 @@ def test_entries_of_the_zoo_in_place_of_training(tmp_path):
     model, facts = comparison._trained(tmp_path / "vae", settings)
     assert isinstance(model, kg.models.VAE) and facts["preset"] == "vae_mnist"
     assert facts["epochs"] == 1300
+    assert facts["binarized"]
     for other in ({"image_size": 32}, {"dataset": "pictures"}):
         assert comparison._entry("vae", settings | other) is None
 

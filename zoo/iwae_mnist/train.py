@@ -16,7 +16,7 @@ import keras
 import keras_gen as kg
 from keras_gen.entries import Entry
 
-entry = Entry(__file__, "mnist")
+entry = Entry(__file__, "mnist", binarized=True)
 BINARISED = "binarised test images, 5,000 importance samples"
 
 keras.utils.set_random_seed(0)
