@@ -185,7 +185,11 @@ def plot(path, points, setting, logarithmic):
     if len(names) == 2:
         panels.append(tuple(names))
     figure, all_axes = plt.subplots(
-        1, len(panels), figsize=(4.5 * len(panels), 3.6), squeeze=False
+        1,
+        len(panels),
+        figsize=(4.5 * len(panels), 3.6),
+        squeeze=False,
+        layout="constrained",
     )
     for axes, (x, y) in zip(all_axes[0], panels, strict=True):
         for curve in dict.fromkeys(point["curve"] for point in points):
@@ -195,12 +199,15 @@ def plot(path, points, setting, logarithmic):
             axes.errorbar(xs, ys, errors, marker="o", capsize=3, label=curve)
         if logarithmic and (x is None or x.startswith("ms")):
             axes.set_xscale("log")
+        if x is None:
+            axes.set_xticks(xs, [f"{value:g}" for value in xs], minor=False)
+            axes.set_xticks([], minor=True)
         if y == "Frechet distance":
             axes.set_yscale("log")
         axes.set_xlabel(x or setting)
         axes.set_ylabel(y)
         axes.legend()
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    figure.savefig(path, dpi=100)
     plt.close(figure)
 
 

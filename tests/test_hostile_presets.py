@@ -140,6 +140,11 @@ def _other_shape(file):
     _replace(file, data=np.zeros((shape[0] + 1, shape[1]), "f4"), shape=None)
 
 
+def _other_type(file):
+    zeros = np.zeros(file[first_array(file)].shape, "f8")
+    _replace(file, data=zeros, dtype="f8")
+
+
 def _extra(file):
     file["extra"] = np.zeros(3, "f4")
 
@@ -184,6 +189,7 @@ def _text(file):
         (_shared, "is there twice"),
         (_no_shape, "has no shape"),
         (_other_shape, "does not fit its config.json"),
+        (_other_type, "does not fit its config.json"),
         (_extra, "does not fit its config.json"),
         (_less, "does not fit its config.json"),
         (_nan, "is not finite"),

@@ -268,13 +268,18 @@ def _check_layout(model, arrays):
         expected = layout(path)
     for name in sorted(set(expected) | set(arrays)):
         found, wanted = arrays.get(name), expected.get(name)
-        if found and found[1] == "float16" and wanted:
-            found = (found[0], "float32")  # its half precision
-        if found != wanted:
+        if found not in (wanted, _half_precision(wanted)):
             raise ValueError(
                 f"{WEIGHTS} does not fit its {CONFIG}: {name} is "
-                f"{arrays.get(name)}, expected {wanted}"
+                f"{found}, expected {wanted}"
             )
+
+
+def _half_precision(array):
+    """Return shape and dtype of an array as `halve` would leave it."""
+    if array is None or array[1] != "float32":
+        return array
+    return array[0], "float16"
 
 
 _COUNTING = threading.Lock()
