@@ -150,7 +150,7 @@ TRADE_OFFS = {
     latent_size: ("latents", 60, True),
     schedules: ("steps of DDIM", 120, True),
     sampling_steps: ("steps", 120, True),
-    discriminator_steps: ("steps of the discriminator", 20, False),
+    discriminator_steps: ("steps of the discriminator", 100, False),
 }
 
 
@@ -200,9 +200,10 @@ def plot(path, points, setting, logarithmic):
         if logarithmic and (x is None or x.startswith("ms")):
             axes.set_xscale("log")
         if x is None:
-            axes.set_xticks(xs, [f"{value:g}" for value in xs], minor=False)
+            settings = sorted({point["setting"] for point in points})
+            axes.set_xticks(settings, [f"{value:g}" for value in settings])
             axes.set_xticks([], minor=True)
-        if y == "Frechet distance":
+        if y == "Frechet distance" or y.startswith("ms"):
             axes.set_yscale("log")
         axes.set_xlabel(x or setting)
         axes.set_ylabel(y)

@@ -243,8 +243,8 @@ def _train(args):
     else:
         vqvae = _vqvae_of(args)
         model = prior(
-            vqvae.grid_shape,
-            vqvae.quantizer.num_codes,
+            vqvae.prior_shape,
+            vqvae.quantizer.sizes[0],
             train.num_classes,
             codebook=vqvae.fingerprint,
         )
@@ -326,10 +326,10 @@ def _vqvae_of(args):
             "--codes takes a trained vqvae, for `train autoregressive`. "
             f"Received: {args.model} with a {type(model).__name__}"
         )
-    if model.grid_shape[-1] != 1:
+    sizes = model.quantizer.sizes
+    if len(set(sizes)) > 1:
         raise ValueError(
-            "A prior needs one codebook. Received: a model with "
-            f"{model.grid_shape[-1]}"
+            f"A prior needs codebooks of one size. Received: sizes {sizes}"
         )
     # Without the prior it may have: a model takes one only once.
     return kg.models.VQVAE(

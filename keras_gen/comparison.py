@@ -331,7 +331,7 @@ def _train(folder, settings):
         return model, fit(model, data, "training", 1.0)
     history = fit(model, data, "codes", 0.5)
     network = prior(
-        model.grid_shape,
+        model.prior_shape,
         model.quantizer.num_codes,
         labels,
         codebook=model.fingerprint,

@@ -162,9 +162,9 @@ def prior(shape, num_codes, num_classes, filters=64, **arguments):
 def encoded(vqvae, data):
     """Return a data set of the codes of its images, with its labels."""
     order = type(data)(data.images, data.labels, data.batch_size, False)
-    codes = [vqvae.encode(batch[0]) for batch in order]
+    codes = np.concatenate([vqvae.encode(batch[0]) for batch in order])
     return type(data)(
-        np.concatenate(codes),
+        codes.reshape(len(codes), *vqvae.prior_shape),
         data.labels,
         data.batch_size,
         data.shuffle,

@@ -62,7 +62,8 @@ def _image_transformer():
 
 
 def _vqvae(quantizer):
-    prior = kg.nets.pixel_cnn((2, 2), quantizer.num_codes, 4, blocks=1)
+    shape = (2, 2 * quantizer.num_codebooks)
+    prior = kg.nets.pixel_cnn(shape, quantizer.sizes[0], 4, blocks=1)
     nets = {"filters": (4, 4), "residual_blocks": 1, "residual_filters": 4}
     return _compiled(
         kg.models.VQVAE(
@@ -285,6 +286,14 @@ CASES = {
     "conditional_vae": _conditional_vae,
     "vqvae": lambda: _vqvae(
         kg.layers.VectorQuantizer(5, 2, restart_below=0.1, kmeans_steps=2)
+    ),
+    "vqvae_residual": lambda: _vqvae(
+        kg.layers.ResidualQuantizer(
+            [
+                kg.layers.VectorQuantizer(5, 2, kmeans_steps=1),
+                kg.layers.VectorQuantizer(5, 2, ema_decay=None),
+            ]
+        )
     ),
     "vqvae_lookup_free": lambda: _vqvae(kg.layers.LookupFreeQuantizer(3)),
     "autoregressive": _autoregressive,

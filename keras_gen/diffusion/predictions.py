@@ -174,7 +174,9 @@ def get_prediction(prediction):
 class Weighting:
     """How much an error counts at each level of noise.
 
-        "output"    1 on the squared error of what the network returns
+        "output"    1 on the squared error of what the network returns; with
+                    the "preconditioned" prediction the weighting of EDM
+                    (Karras et al., 2022, arXiv:2206.00364)
         "simple"    1 on that of the noise (Ho et al., 2020)
         "min_snr"   min(SNR, gamma) / SNR on that of the noise
                     (Hang et al., 2023, arXiv:2303.09556; gamma 5)

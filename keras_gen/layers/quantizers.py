@@ -347,10 +347,10 @@ class ResidualQuantizer(keras.layers.Layer):
         z = ops.cast(z, "float32")
         residual, total, loss, indices = z, 0.0, 0.0, []
         for quantizer in self.quantizers:
-            _, index, term = quantizer(residual, training=training)
-            # Not the straight-through output: the residual would have no
-            # gradient, and the commitment of later levels no effect.
-            q = ops.stop_gradient(quantizer.decode(index))
+            q, index, term = quantizer(residual, training=training)
+            # Without the straight-through gradient: the residual would have
+            # none, and the commitment of later levels no effect.
+            q = ops.stop_gradient(q)
             residual = residual - q
             total = total + q
             loss = loss + term

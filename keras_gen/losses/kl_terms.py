@@ -68,7 +68,7 @@ class LinearWarmup(_KLTerm):
 
         beta_t = beta min(1, t / steps)
 
-    Select the best epoch by the bound at full weight, not by this loss.
+    Select the best epoch by `val_negative_elbo`, not by this loss.
 
     Args:
         steps: Integer, training steps until the full weight.

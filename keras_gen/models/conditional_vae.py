@@ -22,7 +22,8 @@ class ConditionalVAE(LatentModel):
 
     Without a prior network p(z|y) is N(0, I). As the label is given to both
     networks, z is free to hold the rest: style. Encode with one label and
-    decode with another to carry it over.
+    decode with another to carry it over. `negative_elbo` in the logs is the
+    loss at beta 1.
 
     Args:
         encoder: `keras.Model` from images and one-hot labels
@@ -67,7 +68,7 @@ class ConditionalVAE(LatentModel):
         **kwargs,
     ):
         self.num_classes = _num_classes(decoder)
-        logs = ("loss", "reconstruction_loss", "kl_loss")
+        logs = ("loss", "reconstruction_loss", "kl_loss", "negative_elbo")
         super().__init__(encoder, decoder, logs, num_outputs=2, **kwargs)
         if encoder.inputs[1].shape != decoder.inputs[1].shape:
             raise ValueError(
@@ -108,6 +109,7 @@ class ConditionalVAE(LatentModel):
             "loss": nll + weigh_kl(self.beta, kl_j, training),
             "reconstruction_loss": nll,
             "kl_loss": kl,
+            "negative_elbo": nll + kl,
         }
 
     def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):

@@ -19,7 +19,8 @@ class VAE(LatentModel):
 
     The encoder returns mu and ln sigma^2, the decoder the parameters of
     p(x|z). Terms are sums over dimensions and means over the batch, in nats;
-    at `beta=1` the loss is the negative evidence lower bound.
+    at `beta=1` the loss is the negative evidence lower bound, which is in the
+    logs as `negative_elbo` whatever beta.
 
     Args:
         encoder: `keras.Model` from images to two tensors of shape
@@ -60,7 +61,7 @@ class VAE(LatentModel):
         ema_decay=None,
         **kwargs,
     ):
-        logs = ("loss", "reconstruction_loss", "kl_loss")
+        logs = ("loss", "reconstruction_loss", "kl_loss", "negative_elbo")
         super().__init__(encoder, decoder, logs, num_outputs=2, **kwargs)
         self.beta = check_beta(beta)
         self.likelihood = get_likelihood(likelihood)
@@ -76,6 +77,7 @@ class VAE(LatentModel):
             "loss": nll + weigh_kl(self.beta, kl_j, training),
             "reconstruction_loss": nll,
             "kl_loss": kl,
+            "negative_elbo": nll + kl,
         }
 
     def call(self, x, training=False):

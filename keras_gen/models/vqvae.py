@@ -28,7 +28,9 @@ class VQVAE(GenerativeModel):
 
     The codes have no prior of their own. `generate` draws the grid from
     `prior`, an `Autoregressive` model trained on `encode(x)`; so does
-    `generate(temperature=T)`, from the prior's p^(1/T).
+    `generate(temperature=T)`, from the prior's p^(1/T). Of several codebooks,
+    as of a `ResidualQuantizer`, the prior sees those of a place side by side:
+    `encode(x).reshape(n, *model.prior_shape)`.
 
     Args:
         encoder: `keras.Model` from images to `(batch, height, width, dim)`.
@@ -101,6 +103,9 @@ class VQVAE(GenerativeModel):
         self.likelihood = get_likelihood(likelihood)
         self.data_shape = tuple(encoder.inputs[0].shape[1:])
         self.grid_shape = (*grid[1:3], quantizer.num_codebooks)
+        # A prior sees the codebooks of a place side by side.
+        height, width, codebooks = self.grid_shape
+        self.prior_shape = (height, width * codebooks, 1)
         self.prior = None
         if prior is not None:
             self._set_prior(prior)
@@ -205,7 +210,13 @@ class VQVAE(GenerativeModel):
                 "`VQVAE(model.encoder, model.decoder, model.quantizer)`, to "
                 "attach another prior."
             )
-        expected = (self.grid_shape, self.quantizer.sizes[0])
+        sizes = self.quantizer.sizes
+        if len(set(sizes)) > 1:
+            raise ValueError(
+                "A prior needs codebooks of one size. Received a quantizer "
+                f"with sizes {sizes}"
+            )
+        expected = (self.prior_shape, sizes[0])
         received = (
             getattr(prior, "data_shape", None),
             getattr(prior, "num_codes", None),
@@ -226,8 +237,8 @@ class VQVAE(GenerativeModel):
         if self.prior is None:
             raise ValueError(
                 "This `VQVAE` has no prior to draw codes from. Train an "
-                "`Autoregressive` model on `encode(x)` and pass it to "
-                "`attach_prior`."
+                "`Autoregressive` model on `encode(x)`, reshaped to "
+                f"(n, *{self.prior_shape}), and pass it to `attach_prior`."
             )
         return super().generate(num_samples, *args, **kwargs)
 
@@ -244,6 +255,7 @@ class VQVAE(GenerativeModel):
         codes = self.prior.from_noise(
             noise, labels, batch_size, use_ema, temperature
         )
+        codes = codes.reshape(len(codes), *self.grid_shape)
         return self.decode(codes, batch_size)
 
     def get_config(self):

@@ -40,9 +40,13 @@ def check_first_batch(model, x, y=None):
     else:
         checks.check_batch(batch, model.data_shape, name)
     if model.num_classes is not None:
+        # All labels where they are at hand: no step looks at them.
+        n = len(x) if hasattr(x, "shape") else len(batch)
+        if getattr(x, "labels", None) is not None:  # those of `kg.data`
+            n, y = len(x.labels), x.labels
         if y is not None:
-            y = ops.convert_to_numpy(y)[: len(batch)]
-        checks.check_labels(y, len(batch), model.num_classes)
+            y = ops.convert_to_numpy(y)
+        checks.check_labels(y, n, model.num_classes)
     if len(model.data_shape) >= 3 and model.data_dtype == "float32":
         checks.check_range(batch, name)
         if batch.min() >= 0 and batch.max() > 0.5:

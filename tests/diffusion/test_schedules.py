@@ -40,6 +40,8 @@ def test_sigmoid_is_symmetric_and_the_two_are_not_one():
     assert schedule.alphas[500] ** 2 == pytest.approx(0.5, abs=1e-9)
     a = schedule.alphas**2
     np.testing.assert_allclose(a[1:-1], 1 - a[1:-1][::-1], atol=1e-9)
+    # sigmoid(-3), ..., sigmoid(3), stretched over [0, 1].
+    np.testing.assert_allclose(a[[100, 250]], [0.960507, 0.850854], atol=1e-5)
     other = kg.diffusion.SigmoidBetaSchedule()
     betas = 1 - abar(other)[1:] / abar(other)[:-1]
     s = 1 / (1 + np.exp(-np.linspace(-6, 6, 1000)))

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_gen as kg
 from keras_gen import layers
 from keras_gen.training import input_gradient
 from tests.conftest import host
@@ -149,6 +150,50 @@ def test_fsq_rounds_with_the_gradient_of_tanh():
     np.testing.assert_allclose(host(gradient), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("levels", [4, 8])
+def test_fsq_with_an_even_number_of_levels(levels):
+    """The shift puts a level at 0, and the slope where it belongs."""
+    layer = layers.FiniteScalarQuantizer((levels,))
+    q, indices, _ = layer(tensor(np.zeros((1, 1, 1))))
+    assert host(q).item() == 0 and host(indices).item() == levels // 2
+    z = np.linspace(-2, 2, 9).reshape(1, 9, 1)
+    gradient = input_gradient(
+        lambda x: keras.ops.sum(layer(x)[0], axis=(1, 2)), tensor(z)
+    )
+    half = (levels - 1) * (1 + 1e-3) / 2
+    shift = np.arctanh(0.5 / half)
+    expected = (1 - np.tanh(z + shift) ** 2) * half / (levels // 2)
+    np.testing.assert_allclose(host(gradient), expected, atol=1e-5)
+    bounded = np.tanh(z + shift) * half - 0.5
+    expected = np.round(bounded) / (levels // 2)
+    np.testing.assert_allclose(host(layer(tensor(z))[0]), expected, atol=1e-6)
+
+
+def test_a_codebook_without_averages_follows_its_gradient():
+    """|sg(z) - e|^2 moves the codes, beta |z - sg(e)|^2 the encoder."""
+    layer = layers.VectorQuantizer(2, 1, beta=0.25, ema_decay=None)
+    layer.codebook.assign([[1.0], [9.0]])
+    z = np.full((1, 4, 1), 3.0)
+    gradient = input_gradient(
+        lambda x: keras.ops.reshape(layer(x)[2], (1,)), tensor(z)
+    )
+    np.testing.assert_allclose(host(gradient), 2 * 0.25 * (3 - 1), rtol=1e-6)
+    inputs = keras.Input((4, 1))
+    model = kg.models.VQVAE(
+        keras.Sequential([inputs, keras.layers.Reshape((2, 2, 1))]),
+        keras.Sequential(
+            [keras.Input((2, 2, 1)), keras.layers.Reshape((4, 1))]
+        ),
+        layer,
+    )
+    model.compile(keras.optimizers.SGD(0.01))
+    model.train_on_batch(z.astype("float32"))
+    # Four vectors chose the first code: 4 * 2 (e - z).
+    np.testing.assert_allclose(
+        host(layer.codebook), [[1 + 0.01 * 4 * 2 * 2], [9.0]], rtol=1e-5
+    )
+
+
 def residual():
     quantizers = [
         layers.VectorQuantizer(8, 3, kmeans_steps=5) for _ in range(3)
@@ -171,6 +216,22 @@ def test_residuals_add_up_and_shrink():
         rest = rest - part
         norms.append(np.square(rest).sum())
     assert norms == sorted(norms, reverse=True)
+
+
+def test_residuals_are_of_the_codes_before_they_move():
+    layer = layers.ResidualQuantizer(
+        [layers.VectorQuantizer(8, 3, ema_decay=0.5) for _ in range(2)]
+    )
+    z = grid(batch=2)
+    before = [host(quantizer.codebook).copy() for quantizer in layer.quantizers]
+    q, _, loss = layer(tensor(z), training=True)
+    rest, expected = z, 0
+    for codebook in before:
+        part, _ = brute_force(rest, codebook)
+        rest = rest - part
+        expected = expected + 0.25 * np.square(rest).sum() / len(z)
+    np.testing.assert_allclose(host(q), z - rest, atol=1e-5)
+    np.testing.assert_allclose(host(loss), expected, rtol=1e-5)
 
 
 def test_the_commitment_of_every_level_reaches_the_encoder():

@@ -38,6 +38,9 @@ def test_capacity_takes_the_mean_before_the_absolute_value():
 def test_free_bits_are_free_for_each_latent():
     found = values(losses.FreeBits(0.5), 1)
     np.testing.assert_allclose(found, [2.0 + 0.5], rtol=1e-6)
+    # Of the mean over the batch: 0.3 of (0.2, 0.4), not the mean of (0.3, 0.4).
+    found = values(losses.FreeBits(0.3), 1)
+    np.testing.assert_allclose(found, [2.0 + 0.3], rtol=1e-6)
     np.testing.assert_allclose(
         values(losses.FreeBits(0.0), 1), [2.3], rtol=1e-6
     )
@@ -95,3 +98,8 @@ def test_a_callback_moves_the_schedule_of_the_compiled_step(digits):
     weight = np.subtract(logs["loss"], logs["reconstruction_loss"])
     weight /= logs["kl_loss"]
     np.testing.assert_allclose(weight, [0, 1], atol=1e-3)
+    np.testing.assert_allclose(
+        logs["negative_elbo"],
+        np.add(logs["reconstruction_loss"], logs["kl_loss"]),
+        rtol=1e-5,
+    )

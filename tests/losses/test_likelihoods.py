@@ -75,6 +75,19 @@ def test_laplace_density_integrates_to_one(scale):
     assert math.isclose(integral, 1.0, rel_tol=1e-3)
 
 
+def test_values_by_hand():
+    """At 0.3 from the middle: the laws, not others that integrate to one."""
+    x, m = tensor([[0.3]]), tensor([[0.0]])
+    found = host(Laplace(0.5).nll(x, m)).item()
+    assert math.isclose(found, math.log(2 * 0.5) + 0.3 / 0.5, rel_tol=1e-6)
+    # The level 165 of 255 is 0.29412, in a bin of 1/127.5.
+    x = tensor([[165 / 127.5 - 1]])
+    found = host(DiscretizedLogistic(0.1).nll(x, m)).item()
+    edges = [(165 + shift) / 127.5 - 1 for shift in (-0.5, 0.5)]
+    low, high = (1 / (1 + math.exp(-edge / 0.1)) for edge in edges)
+    assert math.isclose(found, -math.log(high - low), rel_tol=1e-4)
+
+
 @pytest.mark.parametrize("scale", [0.002, 0.02, 0.5])
 @pytest.mark.parametrize("m", [-1.3, -1.0, 0.1, 0.99])
 def test_discretized_logistic_sums_to_one_over_the_levels(scale, m):

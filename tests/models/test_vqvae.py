@@ -144,6 +144,21 @@ def test_codebooks_of_a_residual_quantizer(digits):
     assert codes.shape == (32, 2, 2, 2)
     assert codes[..., 0].max() < 4 and codes[..., 1].max() < 3
     assert model.decode(codes).shape == x.shape
+    with pytest.raises(ValueError, match="codebooks of one size"):
+        model.attach_prior(CASES["autoregressive"]())
+
+
+def test_a_prior_of_several_codebooks():
+    """It sees those of a place side by side, and draws them so."""
+    model = CASES["vqvae_residual"]()
+    assert model.prior_shape == (2, 4, 1)
+    noise = model.starting_noise(6, seed=0)
+    codes = model.prior.from_noise(noise)
+    assert codes.shape == (6, 2, 4, 1) and len(np.unique(codes)) == 5
+    grids = np.stack([codes[:, :, 0::2, 0], codes[:, :, 1::2, 0]], axis=-1)
+    np.testing.assert_array_equal(
+        model.generate(6, seed=0), model.decode(grids)
+    )
 
 
 def test_bad_input():
