@@ -11,7 +11,6 @@ import keras_gen as kg
 from keras_gen.diffusion import integrate
 from keras_gen.diffusion import samplers
 from keras_gen.diffusion.predictions import PREDICTIONS
-from keras_gen.training.variational import VariationalBound
 from keras_gen.training.variational import log_discretized_normal
 from tests.conftest import host
 from tests.conftest import tensor
@@ -314,54 +313,6 @@ def test_the_first_term_is_a_probability_of_pixels():
     assert tail.sum() > 50
     np.testing.assert_allclose(log_p[~tail], np.log(expected[~tail]), atol=0.01)
     np.testing.assert_allclose(log_p[tail], np.log(expected[tail]), atol=0.06)
-
-
-def test_a_learned_variance_lies_between_its_bounds():
-    """v = 0 and 1 are the two fixed variances, but for t = 1."""
-    schedule = D.CosineSchedule(6)
-    rng = np.random.default_rng(0)
-    x, x_t, data = (tensor(a) for a in rng.normal(size=(3, 5, 2)))
-    steps = keras.ops.convert_to_tensor(np.array([2, 3, 4, 5, 6], "int32"))
-    learned = VariationalBound(schedule, "learned")
-    for v, variance in ((0.0, "small"), (1.0, "large")):
-        np.testing.assert_allclose(
-            host(learned(x, x_t, data, steps, tensor(np.full((5, 2), v)))),
-            host(VariationalBound(schedule, variance)(x, x_t, data, steps)),
-            rtol=1e-4,
-        )
-
-
-def test_the_variance_is_learned_without_moving_the_mean():
-    """A network of two numbers, mean and v; only the bound asks for v."""
-    image, level = keras.Input((2, 2, 1)), keras.Input((1,))
-    both = keras.layers.Conv2D(2, 1)(image)
-    model = kg.models.Diffusion(
-        keras.Model([image, level], both),
-        schedule=D.CosineSchedule(10),
-        learn_variance=True,
-        sampler="ddpm",
-        num_steps=None,
-        ema_decay=None,
-    )
-    plain = kg.models.Diffusion(
-        keras.Model([image, level], keras.layers.Conv2D(1, 1)(image)),
-        schedule=D.CosineSchedule(10),
-        ema_decay=None,
-    )
-    kernel, bias = (host(v) for v in model.network.weights)
-    plain.network.set_weights([kernel[..., :1], bias[:1]])
-    x = np.random.default_rng(0).uniform(-1, 1, (8, 2, 2, 1)).astype("float32")
-    for m in (model, plain):
-        m.seed_generator.state.assign([0, 0])
-        m.compile(keras.optimizers.SGD(0.1))
-        m.fit(x, batch_size=8, shuffle=False, verbose=0)
-    moved, other = (
-        host(model.network.weights[0]),
-        host(plain.network.weights[0]),
-    )
-    np.testing.assert_allclose(moved[..., :1], other, atol=1e-6)
-    assert np.abs(moved[..., 1] - kernel[..., 1]).max() > 1e-6
-    assert model.generate(2, seed=0).shape == (2, 2, 2, 1)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "rectified_flow"])

@@ -41,14 +41,15 @@ def test_duplicating_a_batch_leaves_the_losses_unchanged():
     )
 
 
-def test_each_phase_moves_its_own_network_only():
+@pytest.mark.parametrize("k", [1, 3])
+def test_each_phase_moves_its_own_network_only(k):
     """With the other network's rate at 0, it keeps its weights."""
     x = np.random.default_rng(0).uniform(-1, 1, (6, *SHAPE)).astype("float32")
     for still, moving in (
         ("generator", "discriminator"),
         ("discriminator", "generator"),
     ):
-        model = make()
+        model = make(discriminator_steps=k)
         model.compile(
             {
                 still: keras.optimizers.SGD(0.0),

@@ -44,6 +44,35 @@ def test_log_likelihood_in_several_chunks():
     np.testing.assert_allclose(values, LN_P, atol=0.03)
 
 
+def test_log_likelihood_of_a_conditional_linear_gaussian_model():
+    """z ~ N(m_y, 1), x|z ~ N(z + b_y, 1), and q the exact posterior.
+
+    Then every weight is p(x|y) itself, N(x; m_y + b_y, 2).
+    """
+    m, b = np.array([-1.0, 2.0, 0.5]), np.array([0.3, -0.7, 4.0])
+    x, y, z = keras.Input((1,)), keras.Input((3,)), keras.Input((1,))
+    dense = [keras.layers.Dense(1, use_bias=False) for _ in range(3)]
+    both = keras.layers.Concatenate()
+    mean = dense[0](both([x, y]))
+    log_var = keras.layers.Rescaling(0.0, offset=math.log(0.5))(x)
+    prior = dense[2](y)
+    model = kg.models.ConditionalVAE(
+        keras.Model([x, y], [mean, log_var]),
+        keras.Model([z, y], dense[1](both([z, y]))),
+        prior=keras.Model(y, [prior, keras.layers.Rescaling(0.0)(prior)]),
+        likelihood=kg.losses.Gaussian(sigma=1.0),
+    )
+    kernels = ([0.5, *(m - b) / 2], [1.0, *b], m)
+    for layer, kernel in zip(dense, kernels, strict=True):
+        layer.set_weights([np.reshape(kernel, (-1, 1))])
+    images = np.array([[1.7], [-0.4], [0.2], [1.7]], "float32")
+    labels = np.array([0, 2, 1, 2])
+    values = model.log_likelihood(images, labels, num_samples=3)
+    offset = images[:, 0] - (m + b)[labels]
+    expected = -0.5 * math.log(2 * math.pi * 2) - offset**2 / 4
+    np.testing.assert_allclose(values, expected, atol=1e-4)
+
+
 def test_interpolation_ends_at_the_reconstructions(model, images):
     start, end = images[:3], images[3:6]
     for spherical in (False, True):

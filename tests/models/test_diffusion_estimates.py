@@ -1,0 +1,189 @@
+"""Estimates that are clipped, fed back, or come with a variance."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_gen as kg
+from keras_gen.diffusion import integrate
+from keras_gen.diffusion import samplers
+from keras_gen.training import input_gradient
+from keras_gen.training.variational import VariationalBound
+from tests.conftest import host
+from tests.conftest import tensor
+from tests.diffusion.exact import Mixture
+from tests.diffusion.exact import MixtureLayer
+from tests.models.test_diffusion import streams_of
+
+D = kg.diffusion
+
+
+@pytest.mark.parametrize("name", samplers.SAMPLERS)
+def test_estimates_of_images_are_clipped(name):
+    """And what follows from them follows from the clipped ones."""
+    mixture = Mixture([[-1.3, 0.4], [0.9, 1.2]], 0.3)
+    x, level = keras.Input((1, 2, 1)), keras.Input((1,))
+    y = MixtureLayer(mixture)([keras.layers.Flatten()(x), level])
+    model = kg.models.Diffusion(
+        keras.Model([x, level], keras.layers.Reshape((1, 2, 1))(y)),
+        schedule="cosine",
+        prediction="data",
+        ema_decay=None,
+    )
+    alphas, sigmas = model.path(8)
+    plan = samplers.SAMPLERS[name](alphas, sigmas)
+    start, more = streams_of(6, 3, (2,))
+    noise = [more() for _ in range(len(plan))]
+
+    def run(denoise):
+        return integrate(denoise, start, plan, noise).clip(-1, 1)
+
+    clipped = run(lambda *point: mixture.denoise(*point).clip(-1, 1))
+    assert np.abs(clipped - run(mixture.denoise)).max() > 2e-3
+    samples = model.generate(6, seed=3, sampler=name, num_steps=8)
+    np.testing.assert_allclose(samples.reshape(6, 2), clipped, atol=2e-4)
+
+
+def self_conditioned():
+    """Return a model whose estimate is x / 2 + 0.3 times the one before."""
+    both, level = keras.Input((4,)), keras.Input((1,))
+    dense = keras.layers.Dense(2, use_bias=False)
+    network = keras.Model([both, level], dense(both))
+    dense.set_weights([np.concatenate([np.eye(2) / 2, 0.3 * np.eye(2)])])
+    return kg.models.Diffusion(
+        network,
+        schedule="cosine",
+        prediction="data",
+        self_conditioning=True,
+        ema_decay=None,
+    )
+
+
+@pytest.mark.parametrize("name", ["ddim", "heun"])
+def test_self_conditioning_shows_the_estimate_before(name):
+    model = self_conditioned()
+    plan = samplers.SAMPLERS[name](*model.path(7))
+    start, more = streams_of(3, 0, (2,))
+    noise = [more() for _ in range(len(plan))]
+    before = np.zeros((3, 2))
+
+    def denoise(x, alpha, sigma):
+        nonlocal before
+        before = 0.5 * x / np.hypot(alpha, sigma) + 0.3 * before
+        return before
+
+    expected = integrate(denoise, start, plan, noise)
+    samples = model.generate(3, seed=0, sampler=name, num_steps=7)
+    np.testing.assert_allclose(samples, expected, atol=1e-4)
+
+
+def test_training_shows_half_of_the_first_estimates():
+    """A constant to the gradient; zeros for the other half."""
+    model = self_conditioned()
+    x = np.random.default_rng(0).normal(size=(4000, 2))
+    alpha, sigma = tensor(np.full((4000, 1), 0.8)), tensor([[0.6]] * 4000)
+
+    def shown(x):
+        return model.first_estimate(x, alpha, sigma, None, None)
+
+    found = host(shown(tensor(x)))
+    kept = found.any(axis=1)
+    assert abs(kept.mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
+    np.testing.assert_allclose(found[kept], x[kept] / 2, atol=1e-5)
+    gradient = input_gradient(
+        lambda x: ops.sum(shown(x) + 0.0 * x, axis=1), tensor(x)
+    )
+    assert not host(gradient).any()
+
+
+def learned_variance(v):
+    """Return a model that estimates no data, and v everywhere."""
+    image, level = keras.Input((2, 2, 1)), keras.Input((1,))
+    both = keras.layers.Conv2D(2, 1)
+    network = keras.Model([image, level], both(image))
+    both.set_weights([np.zeros((1, 1, 1, 2)), np.array([0.0, v])])
+    return kg.models.Diffusion(
+        network,
+        schedule=D.CosineSchedule(10),
+        prediction="data",
+        learn_variance=True,
+        sampler="ddpm",
+        num_steps=None,
+        ema_decay=None,
+    )
+
+
+@pytest.mark.parametrize("v, variance", [(-1.0, "small"), (1.0, "large")])
+def test_samples_have_the_learned_variance(v, variance):
+    """-1 and 1 are the ends of the interval of its logarithm."""
+    model = learned_variance(v)
+    plan = samplers.ddpm(*model.path(None), variance=variance)
+    start, more = streams_of(3, 0, (2, 2, 1))
+    noise = [more() for _ in range(len(plan))]
+    expected = integrate(lambda x, *_: 0 * x, start, plan, noise)
+    np.testing.assert_allclose(
+        model.generate(3, seed=0), expected.clip(-1, 1), atol=1e-4
+    )
+
+
+def test_the_bound_counts_a_thousandth(monkeypatch):
+    """L_simple + 0.001 L_vlb, which has T terms, in nats per dimension."""
+    model = learned_variance(0.0)
+    x = tensor(np.zeros((5, 2, 2, 1)))
+    losses = []
+    for term in (0.0, 7.0):
+        model.seed_generator.state.assign([0, 0])
+        bound = lambda *_, term=term: term * ops.ones((5,))  # noqa: E731
+        object.__setattr__(model, "bound", bound)
+        losses.append(host(model.objective(x, None, True)["loss"]).item())
+    difference = losses[1] - losses[0]
+    assert difference == pytest.approx(0.001 * 10 * 7.0 / 4, rel=1e-3)
+
+
+def test_a_learned_variance_lies_between_its_bounds():
+    """v = 0 and 1 are the two fixed variances, but for t = 1."""
+    schedule = D.CosineSchedule(6)
+    rng = np.random.default_rng(0)
+    x, x_t, data = (tensor(a) for a in rng.normal(size=(3, 5, 2)))
+    steps = keras.ops.convert_to_tensor(np.array([2, 3, 4, 5, 6], "int32"))
+    learned = VariationalBound(schedule, "learned")
+    for v, variance in ((0.0, "small"), (1.0, "large")):
+        np.testing.assert_allclose(
+            host(learned(x, x_t, data, steps, tensor(np.full((5, 2), v)))),
+            host(VariationalBound(schedule, variance)(x, x_t, data, steps)),
+            rtol=1e-4,
+        )
+
+
+def test_the_variance_is_learned_without_moving_the_mean():
+    """A network of two numbers, mean and v; only the bound asks for v."""
+    image, level = keras.Input((2, 2, 1)), keras.Input((1,))
+    both = keras.layers.Conv2D(2, 1)(image)
+    model = kg.models.Diffusion(
+        keras.Model([image, level], both),
+        schedule=D.CosineSchedule(10),
+        learn_variance=True,
+        sampler="ddpm",
+        num_steps=None,
+        ema_decay=None,
+    )
+    plain = kg.models.Diffusion(
+        keras.Model([image, level], keras.layers.Conv2D(1, 1)(image)),
+        schedule=D.CosineSchedule(10),
+        ema_decay=None,
+    )
+    kernel, bias = (host(v) for v in model.network.weights)
+    plain.network.set_weights([kernel[..., :1], bias[:1]])
+    x = np.random.default_rng(0).uniform(-1, 1, (8, 2, 2, 1)).astype("float32")
+    for m in (model, plain):
+        m.seed_generator.state.assign([0, 0])
+        m.compile(keras.optimizers.SGD(0.1))
+        m.fit(x, batch_size=8, shuffle=False, verbose=0)
+    moved, other = (
+        host(model.network.weights[0]),
+        host(plain.network.weights[0]),
+    )
+    np.testing.assert_allclose(moved[..., :1], other, atol=1e-6)
+    assert np.abs(moved[..., 1] - kernel[..., 1]).max() > 1e-6
+    assert model.generate(2, seed=0).shape == (2, 2, 2, 1)
