@@ -136,7 +136,8 @@ def _stabilised_gan():
         discriminator_steps=2,
         discriminator_batches="split",
         penalty=[
-            kg.losses.GradientPenalty(1.0, at="real", center=0.0, every=2)
+            kg.losses.GradientPenalty(1.0, at="real", center=0.0, every=2),
+            kg.losses.GradientPenalty(1.0, at="fake", center=0.0),
         ],
         historical_averaging=0.1,
         augmentation=kg.layers.DiffAugment(p=0.5),

@@ -185,13 +185,40 @@ _LIKELIHOODS = {
 }
 
 
-def get_likelihood(likelihood):
-    """Return a likelihood object for its name, or the object unchanged."""
+def get_likelihood(likelihood, decoder=None):
+    """Return a likelihood object for its name, or the object unchanged.
+
+    Args:
+        likelihood: String or object.
+        decoder: `keras.Model` whose outputs it will be given, or None.
+
+    Raises:
+        ValueError: If there is none of this name, or the decoder returns
+            probabilities where the likelihood takes their logits.
+    """
     if isinstance(likelihood, str) and likelihood in _LIKELIHOODS:
-        return _LIKELIHOODS[likelihood]()
-    if hasattr(likelihood, "nll") and hasattr(likelihood, "mean"):
-        return likelihood
-    raise ValueError(
-        f"`likelihood` must be one of {sorted(_LIKELIHOODS)} or an object "
-        f"with `nll` and `mean`. Received: likelihood={likelihood!r}"
-    )
+        likelihood = _LIKELIHOODS[likelihood]()
+    if not hasattr(likelihood, "nll") or not hasattr(likelihood, "mean"):
+        raise ValueError(
+            f"`likelihood` must be one of {sorted(_LIKELIHOODS)} or an object "
+            f"with `nll` and `mean`. Received: likelihood={likelihood!r}"
+        )
+    if isinstance(likelihood, Bernoulli) and decoder is not None:
+        activation = _last_activation(decoder)
+        if activation in ("sigmoid", "tanh"):
+            raise ValueError(
+                "The Bernoulli likelihood takes logits, any numbers, and "
+                f"`decoder` ends in {activation}. Leave out its last "
+                "activation."
+            )
+    return likelihood
+
+
+def _last_activation(network):
+    """Return the name of the activation a network ends in, or None."""
+    for layer in reversed(network.layers):
+        if isinstance(layer, keras.Model):
+            return _last_activation(layer)
+        if not isinstance(layer, (keras.layers.Reshape, keras.layers.Flatten)):
+            return getattr(getattr(layer, "activation", None), "__name__", None)
+    return None

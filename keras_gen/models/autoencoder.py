@@ -48,7 +48,7 @@ class Autoencoder(LatentModel):
         **kwargs,
     ):
         super().__init__(encoder, decoder, ("loss", "mse"), **kwargs)
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.codes = CodeDistribution(self.latent_dim)
         self.average_weights(ema_decay, "encoder", "decoder")
 

@@ -67,7 +67,7 @@ class BetaTCVAE(LatentModel):
         self.alpha = checks.check_non_negative(alpha, "alpha")
         self.beta = checks.check_non_negative(beta, "beta")
         self.gamma = checks.check_non_negative(gamma, "gamma")
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.average_weights(ema_decay, "encoder", "decoder")
 
     def objective(self, x, y, training):

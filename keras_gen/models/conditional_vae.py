@@ -91,7 +91,7 @@ class ConditionalVAE(LatentModel):
             averaged.append("prior")
         self.prior = prior
         self.beta = check_beta(beta)
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.average_weights(ema_decay, *averaged)
 
     def objective(self, x, y, training):

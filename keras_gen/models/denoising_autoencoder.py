@@ -53,7 +53,7 @@ class DenoisingAutoencoder(LatentModel):
                 f"Received: {corruption!r}"
             )
         self.corruption = corruption
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.codes = CodeDistribution(self.latent_dim)
         self.average_weights(ema_decay, "encoder", "decoder")
 

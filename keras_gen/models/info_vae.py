@@ -58,7 +58,7 @@ class InfoVAE(LatentModel):
         )
         self.alpha = float(alpha)
         self.scale = float(scale)
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.average_weights(ema_decay, "encoder", "decoder")
 
     def objective(self, x, y, training):

@@ -50,7 +50,7 @@ class IWAE(LatentModel):
         self.num_samples = checks.check_positive_integer(
             num_samples, "num_samples"
         )
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         if getattr(self.likelihood, "depends_on_batch", False):
             raise ValueError(
                 "The weights compare samples of one image, so the likelihood "

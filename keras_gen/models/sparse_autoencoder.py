@@ -51,7 +51,7 @@ class SparseAutoencoder(LatentModel):
                 f"`keras_gen.losses.L1Sparsity()`. Received: {penalty!r}"
             )
         self.penalty = penalty
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.codes = CodeDistribution(self.latent_dim)
         self.average_weights(ema_decay, "encoder", "decoder")
 

@@ -64,7 +64,7 @@ class VAE(LatentModel):
         logs = ("loss", "reconstruction_loss", "kl_loss", "negative_elbo")
         super().__init__(encoder, decoder, logs, num_outputs=2, **kwargs)
         self.beta = check_beta(beta)
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.average_weights(ema_decay, "encoder", "decoder")
 
     def objective(self, x, y, training):

@@ -55,7 +55,7 @@ class VampVAE(LatentModel):
         self.num_pseudo_inputs = checks.check_positive_integer(
             num_pseudo_inputs, "num_pseudo_inputs"
         )
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.pseudo_inputs = PseudoInputs(num_pseudo_inputs, self.data_shape)
         # One number more, to choose a component by.
         self.noise_shape = (self.latent_dim + 1,)

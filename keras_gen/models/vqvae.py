@@ -100,7 +100,7 @@ class VQVAE(GenerativeModel):
         self.encoder = encoder
         self.decoder = decoder
         self.quantizer = quantizer
-        self.likelihood = get_likelihood(likelihood)
+        self.likelihood = get_likelihood(likelihood, self.decoder)
         self.data_shape = tuple(encoder.inputs[0].shape[1:])
         self.grid_shape = (*grid[1:3], quantizer.num_codebooks)
         # A prior sees the codebooks of a place side by side.

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gen import models
+from keras_gen import nets
 from keras_gen.losses import Bernoulli
 from keras_gen.losses import DiscretizedLogistic
 from keras_gen.losses import Gaussian
@@ -73,6 +75,19 @@ def test_laplace_density_integrates_to_one(scale):
     nll = host(Laplace(scale).nll(tensor(x), tensor(np.full_like(x, 0.4))))
     integral = np.exp(-nll.astype("float64")).sum() * (x[1, 0] - x[0, 0])
     assert math.isclose(integral, 1.0, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_a_decoder_of_probabilities_is_refused(activation):
+    """Their logits are what the likelihood takes."""
+    dense, reshape = keras.layers.Dense, keras.layers.Reshape((8, 8, 1))
+    decoder = keras.Sequential(
+        [keras.Input((2,)), dense(64, activation), reshape]
+    )
+    encoder = nets.dense_encoder((8, 8, 1), 2, outputs=2, units=(4,))
+    with pytest.raises(ValueError, match=f"ends in {activation}. Leave out"):
+        models.VAE(encoder, decoder)
+    models.VAE(encoder, decoder, likelihood="gaussian")
 
 
 def test_values_by_hand():

@@ -60,7 +60,18 @@ def test_dcgan(shape, grids, channels):
     assert found == [(g, g, c) for g, c in zip(grids, channels, strict=True)]
     images = host(generator(tensor(100 * np.ones((2, 5)))))
     assert images.shape == (2, *shape) and np.abs(images).max() <= 1
+    kinds = [type(layer).__name__ for layer in generator.layers]
+    assert kinds == [
+        *("InputLayer", "Dense", "Reshape"),
+        *["BatchNormalization", "ReLU", "Conv2DTranspose"] * len(grids),
+    ]
     discriminator = nets.dcgan_discriminator(shape, filters=64)
+    for layer in (*generator.layers, *discriminator.layers):
+        assert getattr(layer, "kernel_size", (5, 5)) == (5, 5)
+        assert getattr(layer, "negative_slope", 0.2) in (0.0, 0.2)
+        if hasattr(layer, "kernel_initializer"):
+            kernel = layer.kernel_initializer.get_config()
+            assert (kernel["mean"], kernel["stddev"]) == (0.0, 0.02)
     found = [
         tuple(layer.output.shape[1:])
         for layer in discriminator.layers
