@@ -9,6 +9,7 @@ import pytest
 import keras_gen as kg
 from keras_gen.entries import statistics
 from keras_gen.training.preset_files import check_file
+from tests.conftest import data_folder
 
 ZOO = Path(__file__).resolve().parents[1] / "zoo"
 CARDS = kg.list_presets()
@@ -39,10 +40,34 @@ def test_an_entry_is_whole(name):
         check_file(ZOO / name, card, file)
     assert card["class"] in kg.models.__all__
     assert card["metrics"] and card["licence"] and card["limits"]
+    assert card["command"] and card["versions"] and card["hardware"]
+    assert isinstance(card["seed"], int) and card["epochs"]
     for figure in card["metrics"]:
         assert np.isfinite(figure["value"]) and figure["protocol"]
     recipe = (ZOO / name / "train.py").read_text()
     assert len(recipe.splitlines()) <= 75
+
+
+def test_recorded_figures_are_found_again():
+    """Those that take seconds; `tests.benchmarks.zoo figures` has more."""
+    pytest.importorskip("tensorflow_datasets")
+    folder = str(data_folder("tfds"))
+    x = kg.data.load(
+        "mnist", "test", labels=False, batch_size=10_000, data_dir=folder
+    )[0][0]
+    for name, figure, unit in (
+        ("autoencoder_mnist", "squared error, 32 latents", 1.0),
+        ("vqvae_mnist", "squared error over variance", 0.3081**2),
+    ):
+        [value] = [
+            metric["value"]
+            for metric in CARDS[name]["metrics"]
+            if metric["name"] == figure
+        ]
+        error = kg.metrics.mean_squared_error(
+            x, kg.from_preset(name).reconstruct(x)
+        )
+        assert error / unit == pytest.approx(value, rel=5e-3)
 
 
 def test_the_zoo_is_small():

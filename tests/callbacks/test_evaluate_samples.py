@@ -46,6 +46,22 @@ def test_training_is_not_disturbed(name, digits):
     assert plain == measured
 
 
+def test_modes_of_a_ring_are_in_the_logs():
+    model = kg.models.GAN(
+        kg.nets.dense_generator((2,), 2, units=(8,)),
+        kg.nets.dense_discriminator((2,), units=(8,)),
+    )
+    model.compile("adam")
+    modes = kg.callbacks.EvaluateSamples("ring", 200, metrics=["modes"])
+    ring = kg.data.load("ring", batch_size=5000, labels=False)
+    logs = model.fit(ring, epochs=2, verbose=0, callbacks=[modes]).history
+    [name] = [key for key in logs if key.startswith("modes_")]
+    values = kg.evaluate(
+        model, "ring", 200, 0, ["modes"], repeats=1, verbose=False
+    )
+    assert logs[name][-1] == values[name] and len(logs[name]) == 2
+
+
 def test_others_read_the_log_wherever_they_stand(digits, tmp_path):
     stop = keras.callbacks.EarlyStopping(FD, mode="min", min_delta=1e9)
     save = keras.callbacks.ModelCheckpoint(

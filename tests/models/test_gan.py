@@ -6,6 +6,7 @@ from scipy.special import ndtr
 import keras_gen as kg
 from keras_gen.training.adversarial import truncate
 from keras_gen.training.historical import HistoricalAverage
+from tests.cases import CASES
 from tests.conftest import host
 
 SHAPE = (4, 4, 1)
@@ -69,6 +70,14 @@ def test_each_phase_moves_its_own_network_only(k):
                 )
             )
             assert moved == (name == moving)
+
+
+def test_a_batch_of_one_has_no_statistics():
+    """In a layer of Keras, and in one of ours within a network."""
+    x = np.zeros((3, 8, 8, 1), "float32") - 0.5
+    for name in ("gan_conv", "conditional_gan"):
+        with pytest.raises(ValueError, match="needs batches of at least 2"):
+            CASES[name]().fit(x, np.arange(3), batch_size=2, verbose=0)
 
 
 def test_bad_arguments():
