@@ -8,6 +8,7 @@ import pytest
 import keras_gen as kg
 from keras_gen.diffusion import integrate
 from keras_gen.diffusion import samplers
+from keras_gen.diffusion.schedules import SCHEDULES
 from tests.diffusion.exact import Mixture
 from tests.diffusion.exact import two_normals
 
@@ -224,15 +225,19 @@ def _propagate(variance, schedule, s, num_steps):
 
 
 @pytest.mark.parametrize("name", samplers.SAMPLERS)
-@pytest.mark.parametrize("schedule", ["linear", "rectified_flow", "karras"])
-def test_every_sampler_finds_the_mixture(name, schedule):
-    schedule = D.get_schedule(schedule)
+@pytest.mark.parametrize(
+    "schedule, zero_snr",
+    [(schedule, False) for schedule in SCHEDULES]
+    + [("linear", True), ("cosine", True), ("sigmoid_beta", True)],
+)
+def test_every_sampler_finds_the_mixture(name, schedule, zero_snr):
+    options = {"zero_terminal_snr": True} if zero_snr else {}
+    alphas, sigmas = SCHEDULES[schedule](**options).grid(200)
     sampler = samplers.SAMPLERS[name]
-    if name == "heun" and isinstance(schedule, D.RectifiedFlow):
+    if name == "heun" and alphas[0] == 0:
         with pytest.raises(ValueError, match="flow_heun"):
-            sampler(*schedule.grid(4))
+            sampler(alphas, sigmas)
         return
-    alphas, sigmas = schedule.grid(200)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 2)) * np.hypot(alphas[0], sigmas[0])
     plan = sampler(alphas, sigmas)

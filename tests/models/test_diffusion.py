@@ -103,6 +103,15 @@ def test_samples_do_not_depend_on_how_they_are_computed(monkeypatch):
     np.testing.assert_allclose(frames[:, -1], np.clip(a, -1, 1), atol=1e-5)
 
 
+def test_a_thousand_steps_of_the_cosine_schedule():
+    """Whose last alphas are next to nothing, in float32."""
+    model, mixture = exact_model(), two_normals()
+    x = model.generate(400, seed=0, sampler="ddpm", num_steps=1000)
+    spread = 5 * 0.7 / np.sqrt(400)
+    mean = mixture.weights @ mixture.means
+    np.testing.assert_allclose(x.mean(axis=0), mean, atol=spread)
+
+
 def test_another_schedule_through_the_signal_to_noise_ratio():
     """The network knows levels, not times: both find the same points."""
     model = exact_model()
