@@ -11,10 +11,10 @@ import pytest
 from tests.conftest import BACKEND
 
 
-def run(devices):
+def run(devices, case="gan"):
     flags = f"--xla_force_host_platform_device_count={devices}"
     output = subprocess.run(
-        [sys.executable, "-m", "tests.test_distribution", str(devices)],
+        [sys.executable, "-m", "tests.test_distribution", str(devices), case],
         env={**os.environ, "XLA_FLAGS": flags},
         capture_output=True,
         text=True,
@@ -29,6 +29,18 @@ def test_two_devices_train_like_one():
     assert one["discriminator_loss"][0] != one["discriminator_loss"][1]
     for name, values in one.items():
         np.testing.assert_allclose(two[name], values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
+def test_codes_of_two_devices_are_means_over_both():
+    """e = m / N, of what all devices have seen: not a mean of two ratios."""
+    result = run(2, "vqvae")
+    assert max(result["counts"]) > 2
+    np.testing.assert_allclose(
+        np.multiply(result["codes"], np.expand_dims(result["counts"], 1)),
+        result["sums"],
+        atol=1e-4,
+    )
 
 
 def _tensorflow_scope(devices):
@@ -49,7 +61,7 @@ def _jax_scope(devices):
     return keras.distribution.DataParallel().scope()
 
 
-def main(devices):
+def main(devices, case):
     scopes = {"tensorflow": _tensorflow_scope, "jax": _jax_scope}
     scope = scopes[os.environ.get("KERAS_BACKEND", "tensorflow")](devices)
     import keras
@@ -60,6 +72,21 @@ def main(devices):
     keras.random.normal = lambda shape, seed: keras.ops.ones(shape)
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1))
+    if case == "vqvae":
+        import keras_gen as kg
+
+        with scope:
+            nets = CASES["vqvae"]()
+            quantizer = kg.layers.VectorQuantizer(5, 2, ema_decay=0.5)
+            model = kg.models.VQVAE(nets.encoder, nets.decoder, quantizer)
+            model.compile(keras.optimizers.SGD(1e-3))
+            model.fit(x.astype("float32"), batch_size=32, verbose=0)
+        state = zip(
+            ("codes", "counts", "sums"),
+            (quantizer.codebook, quantizer.counts, quantizer.sums),
+        )
+        print(json.dumps({k: np.asarray(v).tolist() for k, v in state}))
+        return
     with scope:
         model = CASES["gan"]()
         model.compile(keras.optimizers.SGD(0.1))
@@ -75,4 +102,4 @@ def main(devices):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

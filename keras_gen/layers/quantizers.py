@@ -47,6 +47,7 @@ class VectorQuantizer(keras.layers.Layer):
     m = e, so that a code moves from where it is. With `restart_below`, codes
     whose N_k falls below it are put on random vectors of the batch, N_k at
     1. The first training batch can place all codes, by a few steps of k-means.
+    Where several devices train, N and m are means over them.
 
     Args:
         num_codes: Integer of at least 2, K.
@@ -109,7 +110,8 @@ class VectorQuantizer(keras.layers.Layer):
             ),
             trainable=ema_decay is None,
             dtype="float32",
-            aggregation="mean",
+            # Averaged ones are the same on all devices, random ones are not.
+            aggregation="mean" if ema_decay is None else "only_first_replica",
             name="codebook",
         )
         if ema_decay is not None:
@@ -161,28 +163,31 @@ class VectorQuantizer(keras.layers.Layer):
         """Move the averaged codebook towards the vectors of a batch."""
         g = self.ema_decay
         hits = ops.one_hot(indices, self.num_codes, dtype="float32")
-        n = ops.sum(hits, axis=0)
-        counts = g * self.counts + (1.0 - g) * n
-        sums = g * self.sums + (1.0 - g) * ops.matmul(ops.transpose(hits), flat)
-        mean = sums / ops.maximum(counts, 1e-12)[:, None]
-        # Codes that nothing chose stay where they are.
+        faded = g * self.counts
+        total = ops.matmul(ops.transpose(hits), flat)
+        self.counts.assign(faded + (1.0 - g) * ops.sum(hits, axis=0))
+        self.sums.assign(g * self.sums + (1.0 - g) * total)
+        # Where several devices train, these are means over them by now.
+        counts = ops.convert_to_tensor(self.counts)
+        sums = ops.convert_to_tensor(self.sums)
         codebook = ops.convert_to_tensor(self.codebook)
-        codebook = ops.where((n > 0)[:, None], mean, codebook)
-        if self.restart_below:
-            dead = counts < self.restart_below
-            rows = keras.random.randint(
-                (self.num_codes,),
-                0,
-                ops.shape(flat)[0],
-                seed=self.seed_generator,
-            )
-            fresh = ops.take(flat, rows, axis=0)
-            codebook = ops.where(dead[:, None], fresh, codebook)
-            counts = ops.where(dead, 1.0, counts)
-            sums = ops.where(dead[:, None], fresh, sums)
-        self.codebook.assign(codebook)
-        self.counts.assign(counts)
-        self.sums.assign(sums)
+        # Codes that nothing chose stay where they are.
+        chosen = counts - faded > 1e-3 * (1.0 - g)
+        mean = sums / ops.maximum(counts, 1e-12)[:, None]
+        codebook = ops.where(chosen[:, None], mean, codebook)
+        if not self.restart_below:
+            self.codebook.assign(codebook)
+            return
+        dead = counts < self.restart_below
+        rows = keras.random.randint(
+            (self.num_codes,), 0, ops.shape(flat)[0], seed=self.seed_generator
+        )
+        fresh = ops.take(flat, rows, axis=0)
+        self.codebook.assign(ops.where(dead[:, None], fresh, codebook))
+        # Of several devices, what the first has drawn.
+        codebook = ops.convert_to_tensor(self.codebook)
+        self.counts.assign(ops.where(dead, 1.0, counts))
+        self.sums.assign(ops.where(dead[:, None], codebook, sums))
 
     def _place(self, flat):
         """Place the codes by k-means, on the first training batch only."""
@@ -206,8 +211,9 @@ class VectorQuantizer(keras.layers.Layer):
         codebook = ops.convert_to_tensor(self.codebook)
         sums = ops.convert_to_tensor(self.sums)
         codes = ops.cond(first, kmeans, lambda: codebook)
-        self.sums.assign(ops.where(first, codes * self.counts[:, None], sums))
         self.codebook.assign(codes)
+        codes = ops.convert_to_tensor(self.codebook)
+        self.sums.assign(ops.where(first, codes * self.counts[:, None], sums))
         self.placed.assign(1.0)
 
     def get_config(self):
