@@ -238,6 +238,7 @@ def test_half_precision(tmp_path):
     for shape, kind in layout(tmp_path / "half" / WEIGHTS).values():
         assert kind == "float16" or len(shape) < 2
     loaded = kg.from_preset(tmp_path / "half")
+    assert loaded.fingerprint == model.fingerprint
     for weight, own in zip(model.weights, loaded.weights, strict=True):
         value = ops.convert_to_numpy(weight)
         assert str(own.dtype) == str(weight.dtype)
