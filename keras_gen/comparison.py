@@ -332,7 +332,7 @@ def _train(folder, settings):
     history = fit(model, data, "codes", 0.5)
     network = prior(
         model.prior_shape,
-        model.quantizer.num_codes,
+        model.quantizer.sizes[0],
         labels,
         codebook=model.fingerprint,
     )

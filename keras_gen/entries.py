@@ -5,6 +5,7 @@ import ast
 import os
 import platform
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Entry:
             docstring says what the entry is.
         data: Name of the data set.
         options: Dict from further arguments, such as `"--seed"`, to defaults.
-        binarized: Bool, whether it learns pixels that are 0 or 1.
+        binarized: Bool, whether it learns pixels that are black or white.
     """
 
     def __init__(self, script, data, options=None, binarized=False):
@@ -169,11 +170,12 @@ class Entry:
             "backend": keras.backend.backend(),
             "metrics": self._metrics,
         }
-        model.save_to_preset(self.folder, card, half_precision=True)
         # What readers draw comes from the rounded weights.
-        rounded = from_preset(self.folder)
-        card["statistics"] = statistics(rounded)
-        rounded.save_to_preset(self.folder, card, half_precision=True)
+        with tempfile.TemporaryDirectory() as folder:
+            rounded = Path(folder) / "rounded"
+            model.save_to_preset(rounded, half_precision=True)
+            card["statistics"] = statistics(from_preset(rounded))
+        model.save_to_preset(self.folder, card, half_precision=True)
 
 
 def statistics(model):

@@ -50,7 +50,7 @@ def make_folder(folder):
 def locked(folder):
     """Keep a folder to this process; the lock ends with it, however it ends.
 
-    Does nothing where the system has no such locks, as Windows.
+    Does nothing where the system or the disk has no such locks.
 
     Raises:
         ValueError: If another process has it.
@@ -68,6 +68,8 @@ def locked(folder):
                 f"Another process is at work in {str(folder)!r}. Wait for it, "
                 "or choose another folder."
             ) from error
+        except OSError:  # a file system without locks
+            pass
         yield
 
 

@@ -77,7 +77,9 @@ def main(devices, case):
 
         with scope:
             nets = CASES["vqvae"]()
-            quantizer = kg.layers.VectorQuantizer(5, 2, ema_decay=0.5)
+            quantizer = kg.layers.VectorQuantizer(
+                5, 2, ema_decay=0.5, restart_below=0.1, kmeans_steps=2
+            )
             model = kg.models.VQVAE(nets.encoder, nets.decoder, quantizer)
             model.compile(keras.optimizers.SGD(1e-3))
             model.fit(x.astype("float32"), batch_size=32, verbose=0)

@@ -47,7 +47,8 @@ class VectorQuantizer(keras.layers.Layer):
     m = e, so that a code moves from where it is. With `restart_below`, codes
     whose N_k falls below it are put on random vectors of the batch, N_k at
     1. The first training batch can place all codes, by a few steps of k-means.
-    Where several devices train, N and m are means over them.
+    Where several devices train, N and m are means over them with TensorFlow,
+    sums with JAX.
 
     Args:
         num_codes: Integer of at least 2, K.
@@ -167,7 +168,7 @@ class VectorQuantizer(keras.layers.Layer):
         total = ops.matmul(ops.transpose(hits), flat)
         self.counts.assign(faded + (1.0 - g) * ops.sum(hits, axis=0))
         self.sums.assign(g * self.sums + (1.0 - g) * total)
-        # Where several devices train, these are means over them by now.
+        # Of several devices TensorFlow has taken the mean by now.
         counts = ops.convert_to_tensor(self.counts)
         sums = ops.convert_to_tensor(self.sums)
         codebook = ops.convert_to_tensor(self.codebook)

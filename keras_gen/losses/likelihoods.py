@@ -216,7 +216,8 @@ def get_likelihood(likelihood, decoder=None):
 
 def _last_activation(network):
     """Return the name of the activation a network ends in, or None."""
-    for layer in reversed(network.layers):
+    # Functional models know operations that are no layers as well.
+    for layer in reversed(getattr(network, "operations", network.layers)):
         if isinstance(layer, keras.Model):
             return _last_activation(layer)
         if not isinstance(layer, (keras.layers.Reshape, keras.layers.Flatten)):

@@ -35,8 +35,8 @@ class KLSparsity:
         weight sum_j KL(rho || r_j),    r_j = mean_b h_j
         KL = rho ln(rho / r) + (1 - rho) ln((1 - rho) / (1 - r))
 
-    for units in (0, 1), such as sigmoids. Where several devices train, the
-    mean is over the part of the batch that each sees.
+    for units in (0, 1), such as sigmoids. Where several devices train with
+    TensorFlow, the mean is over the part of the batch that each sees.
 
     Args:
         target: Float in (0, 1), rho.

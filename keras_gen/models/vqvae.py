@@ -30,7 +30,8 @@ class VQVAE(GenerativeModel):
     `prior`, an `Autoregressive` model trained on `encode(x)`; so does
     `generate(temperature=T)`, from the prior's p^(1/T). Of several codebooks,
     as of a `ResidualQuantizer`, the prior sees those of a place side by side:
-    `encode(x).reshape(n, *model.prior_shape)`.
+    `encode(x).reshape(n, *model.prior_shape)`. `nets.causal_transformer` then
+    knows which codebook a code is of, `nets.pixel_cnn` does not.
 
     Args:
         encoder: `keras.Model` from images to `(batch, height, width, dim)`.
@@ -40,7 +41,7 @@ class VQVAE(GenerativeModel):
             `FiniteScalarQuantizer`, `LookupFreeQuantizer` or
             `ResidualQuantizer`.
         likelihood: `"gaussian"` for squared error, or another, see `VAE`.
-        prior: `Autoregressive` over the grid of codes, or None. It can be
+        prior: `Autoregressive` over grids of `prior_shape`, or None. It can be
             attached later: `model.attach_prior(prior)`, which also compares
             its `codebook`, if it has one, with `fingerprint`.
 
@@ -187,7 +188,7 @@ class VQVAE(GenerativeModel):
         if codebook not in (None, self.fingerprint):
             raise ValueError(
                 "`prior` was trained on the codes of another `VQVAE`, or of "
-                "this one before it changed. Train one on `encode(x)`. "
+                "this one before it changed. Train one on its codes. "
                 f"Received: codebook={codebook!r}, expected "
                 f"{self.fingerprint!r}"
             )

@@ -42,8 +42,8 @@ def check_first_batch(model, x, y=None):
     if model.num_classes is not None:
         # All labels where they are at hand: no step looks at them.
         n = len(x) if hasattr(x, "shape") else len(batch)
-        if getattr(x, "labels", None) is not None:  # those of `kg.data`
-            n, y = len(x.labels), x.labels
+        if hasattr(x, "serves_tuples_of_arrays") and x.labels is not None:
+            n, y = len(x.labels), x.labels  # of our own sets
         if y is not None:
             y = ops.convert_to_numpy(y)
         checks.check_labels(y, n, model.num_classes)

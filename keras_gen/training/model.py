@@ -453,9 +453,9 @@ class GenerativeModel(keras.Model):
             {key: store[key] for key in keys if key not in seeds}
         )
 
-    def save_to_preset(self, folder, card=None, **options):
+    def save_to_preset(self, folder, card=None, half_precision=False):
         """Write the model as a preset, see `keras_gen.hub.save_to_preset`."""
-        save_to_preset(self, folder, card, **options)
+        save_to_preset(self, folder, card, half_precision)
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, **overrides):

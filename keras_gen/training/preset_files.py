@@ -180,17 +180,15 @@ def _operation(module, name):
 
 
 def halve(path):
-    """Rewrite a file of weights with its float32 kernels as float16.
-
-    Vectors and scalars, among which there are counts, stay as they are.
-    """
+    """Keep as float16 the matrices of a file that float16 holds exactly."""
 
     def copy(name, item):
         if isinstance(item, h5py.Dataset):
             value = item[()]
             if value.dtype == np.float32 and value.ndim > 1:
-                with np.errstate(over="ignore"):  # `layout` refuses infinity
-                    value = value.astype(np.float16)
+                with np.errstate(over="ignore"):
+                    half = value.astype(np.float16)
+                value = half if np.array_equal(half, value) else value
             target = new.create_dataset(name, data=value)
         else:
             target = new.require_group(name)

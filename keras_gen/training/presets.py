@@ -58,9 +58,10 @@ def save_to_preset(model, folder, card=None, half_precision=False):
         folder: Path of the folder to write.
         card: Dict of plain values to tell readers: data, command, metrics.
             Sizes, digests and versions are added.
-        half_precision: Bool, whether to round kernels to float16, 11 bits, for
-            half the size. The model that is read computes as this one does,
-            from the rounded kernels.
+        half_precision: Bool, whether to round trained matrices and kernels to
+            float16, 11 bits, for half the size. The model that is read
+            computes as this one does, from the rounded values. Biases and
+            statistics stay as they are.
 
     Raises:
         ValueError: If `folder` is a file or holds files of these names that
@@ -87,6 +88,8 @@ def save_to_preset(model, folder, card=None, half_precision=False):
     # A model that was never compiled has no optimizer to write along.
     bare = type(model).from_config(without_averages(config))
     _copy_weights(model, bare)
+    if half_precision:
+        _round(bare)
     for state in bare.random_state():
         state.assign(0 * convert_to_numpy(state))
     backend = keras.backend.backend()
@@ -128,6 +131,17 @@ def save_to_preset(model, folder, card=None, half_precision=False):
     with atomic_folder(folder) as temporary:
         for name in (WEIGHTS, CONFIG, CARD):
             write(temporary / name, name)
+
+
+def _round(model):
+    """Round trained matrices and kernels to what float16 holds."""
+    for part in model.layers:  # some may be frozen, such as a prior
+        part.trainable = True
+    for weight in model.trainable_weights:
+        if len(weight.shape) > 1:
+            value = convert_to_numpy(weight)
+            with np.errstate(over="ignore"):  # `layout` refuses infinity
+                weight.assign(value.astype(np.float16).astype(value.dtype))
 
 
 def _json(value):
@@ -276,8 +290,8 @@ def _check_layout(model, arrays):
 
 
 def _half_precision(array):
-    """Return shape and dtype of an array as `halve` would leave it."""
-    if array is None or array[1] != "float32":
+    """Return shape and dtype of an array as `halve` may leave it."""
+    if array is None or array[1] != "float32" or len(array[0]) < 2:
         return array
     return array[0], "float16"
 

@@ -88,6 +88,8 @@ def test_a_decoder_of_probabilities_is_refused(activation):
     with pytest.raises(ValueError, match=f"ends in {activation}. Leave out"):
         models.VAE(encoder, decoder)
     models.VAE(encoder, decoder, likelihood="gaussian")
+    logits = keras.Model(decoder.inputs, 10.0 * decoder.outputs[0])
+    models.VAE(encoder, logits)
 
 
 def test_values_by_hand():

@@ -127,7 +127,7 @@ def test_samples_have_the_learned_variance(v, variance):
     )
 
 
-def test_the_bound_counts_a_thousandth(monkeypatch):
+def test_the_bound_counts_a_thousandth():
     """L_simple + 0.001 L_vlb, which has T terms, in nats per dimension."""
     model = learned_variance(0.0)
     x = tensor(np.zeros((5, 2, 2, 1)))
