@@ -1,15 +1,17 @@
 """How many modes of a mixture each game reaches, with and without help.
 
     KERAS_BACKEND=tensorflow python -m tests.benchmarks.mode_coverage ring
+    KERAS_BACKEND=tensorflow python -m tests.benchmarks.mode_coverage grid \\
+        --epochs 200
     TFDS_DATA_DIR=... python -m tests.benchmarks.mode_coverage stacked_mnist \\
         --epochs 20 --seeds 1
 
 For `ring` and `grid`: generator 2-400-400-400-400-2, ReLU with batch
 normalisation; discriminator 2-200-200-200-1, ReLU; batch 100: the networks of
 Lin et al., PacGAN, 2018 (arXiv:1712.04086), with ReLU in place of maxout; Adam,
-beta_1 0.5, from 1e-3 by a cosine to 1e-5, 20,000 steps in place of their
-400,000 at 1e-4. 2,500 samples; a covered mode has one within 3 standard
-deviations.
+beta_1 0.5, from 1e-3 by a cosine to 1e-5, 20,000 steps (80 epochs) in place of
+their 400,000 at 1e-4. 2,500 samples; a covered mode has one within 3 standard
+deviations. On the grid 20,000 steps leave a share of good samples of 0.78.
 
 For `stacked_mnist`, digits in three channels, 1,000 modes: small convolutional
 networks, batch 128, Adam 2e-4, beta_1 0.5; 26,000 samples, whose modes the
