@@ -98,9 +98,8 @@ def recompute(model, figure, data):
         error = kg.metrics.mean_squared_error(x, model.reconstruct(x))
         return error / np.var(pixels)
     if name == "perplexity of the codes":
-        return model.evaluate(x, batch_size=500, return_dict=True, verbose=0)[
-            "perplexity"
-        ]
+        logs = model.evaluate(x, y, batch_size=500, return_dict=True, verbose=0)
+        return logs["perplexity"]
     if name == "nats of the prior":
         return -model.prior.log_likelihood(model.encode(x), y).mean()
     if name in (
