@@ -33,6 +33,7 @@ HEAD = (
 # How figures begin, and how the samples were drawn.
 DRAWN = {
     "": {},
+    "temperature 1.0": {},
     "temperature 0.9": {"temperature": 0.9},
     "guidance 1.0": {"guidance_scale": 1.0, **QUICK},
     "guidance 2.0": {"guidance_scale": 2.0, **QUICK},
