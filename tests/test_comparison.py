@@ -140,7 +140,7 @@ def test_two_comparisons_in_one_folder(small, tmp_path, capsys):
     command = [*OPTIONS, "--epochs", "1", "--models", "vae"]
     command += ["--out", str(tmp_path)]
     holder = (
-        "import sys; from keras_gen.files import locked\n"
+        "from keras_gen.files import locked\n"
         f"with locked({str(tmp_path)!r}): print('held', flush=True); input()"
     )
     process = subprocess.Popen(

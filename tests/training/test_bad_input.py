@@ -40,6 +40,16 @@ def test_steps_per_epoch_would_break_the_order(digits):
         CASES["vae"]().fit(digits, steps_per_epoch=2, verbose=0)
 
 
+def test_all_labels_are_checked():
+    """Not those of the first batch only: no step would notice."""
+    x, y = np.repeat(GOOD, 75, axis=0), np.zeros(300, int)
+    y[299] = 10
+    data = kg.data.ImageDataset(np.zeros((300, 8, 8, 1), "uint8"), y, 32)
+    for arguments in ((x, y), (data,)):
+        with pytest.raises(ValueError, match=r"must be in \[0, 10\)"):
+            CASES["conditional_vae"]().fit(*arguments, verbose=0)
+
+
 def test_validation_data_is_checked_too():
     with pytest.raises(ValueError, match="Received: dtype=uint8"):
         CASES["vae"]().fit(
