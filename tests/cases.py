@@ -120,7 +120,7 @@ def _alternating(model, generator, discriminator, *arguments, **options):
 
 
 def _stabilised_gan():
-    """A lazy penalty, split batches, memory and augmentation at once.
+    """Penalties, one of them lazy, split batches and memory at once.
 
     Only differences of logits count in this loss, so there is no last bias.
     """
@@ -140,14 +140,13 @@ def _stabilised_gan():
             kg.losses.GradientPenalty(1.0, at="fake", center=0.0),
         ],
         historical_averaging=0.1,
-        augmentation=kg.layers.DiffAugment(p=0.5),
         replay=kg.layers.ImagePool(8, SHAPE),
         log_gradients=True,
     )
 
 
 def _reference_gan():
-    """Normalisation by fixed batches, minibatch layers, clipped weights."""
+    """Fixed batches, minibatch layers, clipped weights and augmentation."""
     z = keras.Input((3,))
     x = kg.layers.ReferenceBatch(4)(z)
     x = keras.layers.Dense(16, use_bias=False)(x)
@@ -169,6 +168,7 @@ def _reference_gan():
         loss="wasserstein",
         clip_weights=0.5,
         feature_matching="features",
+        augmentation=kg.layers.DiffAugment(p=0.5),
     )
 
 
@@ -259,7 +259,7 @@ def _diffusion():
 
 
 def _ddpm():
-    network = kg.nets.unet(SHAPE, (4, 4), 1, attention=(), num_classes=10)
+    network = kg.nets.unet(SHAPE, (4,), 1, attention=(), num_classes=10)
     return _compiled(kg.models.DDPM(network, num_steps=4, ema_decay=0.9))
 
 

@@ -192,7 +192,7 @@ def _verified_model(folder, load_weights, wanted):
         )
     size = sum(math.prod(shape) for shape, _ in arrays.values())
     # What the models of this package build is at most a few copies.
-    with _at_most_weights(4 * size + 100_000):
+    with _building(4 * size + 100_000, random=not load_weights):
         plain = _construct(cls, without_averages(config))
         _check_layout(plain, arrays)
         if load_weights:
@@ -296,28 +296,35 @@ def _half_precision(array):
     return array[0], "float16"
 
 
-_COUNTING = threading.Lock()
+_BUILDING = threading.Lock()
 
 
 @contextlib.contextmanager
-def _at_most_weights(maximum):
-    """Stop this thread from building layers of more weights than `maximum`."""
-    with _COUNTING:
+def _building(maximum, random):
+    """Stop this thread from building layers of more weights than `maximum`.
+
+    Unless `random`, weights that would start at random start at zero, as they
+    are about to be read: on JAX each shape of random weights is compiled.
+    """
+    with _BUILDING:
         add_weight, total = keras.layers.Layer.add_weight, 0
         thread = threading.get_ident()
 
-        def counting(self, shape=None, *args, **kwargs):
+        def limited(self, shape=None, initializer=None, *args, **kwargs):
             nonlocal total
             if threading.get_ident() == thread:
                 one = isinstance(shape, int)
                 total += math.prod((shape,) if one else shape or ())
+                start = keras.initializers.get(initializer or "glorot_uniform")
+                if not random and hasattr(start, "seed"):
+                    initializer = "zeros"
             if total > maximum:
                 raise ValueError(
                     f"{CONFIG} declares more weights than {WEIGHTS} holds"
                 )
-            return add_weight(self, shape, *args, **kwargs)
+            return add_weight(self, shape, initializer, *args, **kwargs)
 
-        keras.layers.Layer.add_weight = counting
+        keras.layers.Layer.add_weight = limited
         try:
             yield
         finally:
