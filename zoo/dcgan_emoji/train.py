@@ -1,6 +1,6 @@
 """DCGAN of emoji at 64x64 in colour, from 3,583 pictures.
 
-    python zoo/dcgan_emoji/train.py --pictures FOLDER
+    KERAS_BACKEND=torch python zoo/dcgan_emoji/train.py --pictures FOLDER
 
 Writes the preset, `samples.png` and `training.gif` beside this file.
 Interrupted, it goes on where it was.
@@ -22,20 +22,28 @@ from keras_gen.entries import Entry
 entry = Entry(__file__, "noto_emoji", {"--pictures": "noto_emoji"})
 SHAPE = (64, 64, 3)
 
+
+def build():
+    """Return the model before its training."""
+    return kg.models.GAN(
+        kg.nets.dcgan_generator(SHAPE, filters=128),
+        kg.nets.dcgan_discriminator(SHAPE, filters=128),
+        augmentation=kg.layers.DiffAugment(),
+        ema_decay=0.999,
+    )
+
+
 keras.utils.set_random_seed(0)
 train = kg.data.load(
     entry.args.pictures, image_size=64, labels=False, batch_size=64
 )
-model = kg.models.GAN(
-    kg.nets.dcgan_generator(SHAPE, filters=128),
-    kg.nets.dcgan_discriminator(SHAPE, filters=128),
-    augmentation=kg.layers.DiffAugment(),
-    ema_decay=0.999,
-)
-model.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
+# Products of bfloat16 take half the time of float32 on a recent CPU.
+keras.config.set_dtype_policy("mixed_bfloat16")
+trained = build()
+trained.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
 epochs = entry.epochs(300)
 every = min(10, epochs)
-model.fit(
+trained.fit(
     train,
     epochs=epochs,
     callbacks=[
@@ -46,4 +54,8 @@ model.fit(
     verbose=2,
 )
 shutil.copy(entry.runs / "samples.gif", entry.folder / "training.gif")
+# The entry computes in float32, whichever policy it was trained with.
+keras.config.set_dtype_policy("float32")
+model = build()
+model.set_weights(trained.get_weights())
 entry.save(model, model.generate(64, seed=0))

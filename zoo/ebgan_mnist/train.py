@@ -24,8 +24,8 @@ def train_ebgan(pull_away):
     """Return the trained model; its `diversity` is in the log."""
     keras.utils.set_random_seed(0)
     x = keras.Input(SHAPE)
-    code = kg.nets.conv_encoder(SHAPE, 32)(x)
-    copy = kg.nets.conv_decoder(SHAPE, 32)(code)
+    code = kg.nets.conv_encoder(SHAPE, 32, filters=(16, 32))(x)
+    copy = kg.nets.conv_decoder(SHAPE, 32, filters=(32, 16))(code)
     model = kg.models.EBGAN(
         kg.nets.conv_generator(SHAPE, 64, filters=(64, 32)),
         keras.Model(x, [copy, code]),
@@ -36,7 +36,7 @@ def train_ebgan(pull_away):
     model.compile(keras.optimizers.Adam(5e-4, beta_1=0.5))
     diversity = kg.callbacks.ModeCollapse(train.images[:256] / 127.5 - 1.0)
     callbacks = [diversity, entry.checkpoint(pull_away)]
-    model.fit(train, epochs=entry.epochs(15), callbacks=callbacks, verbose=2)
+    model.fit(train, epochs=entry.epochs(10), callbacks=callbacks, verbose=2)
     return model
 
 

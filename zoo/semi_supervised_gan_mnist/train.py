@@ -7,7 +7,7 @@
 alone. Seed 0 leaves the preset and `samples.png`.
 
 Networks and settings of Salimans et al., Improved Techniques for Training GANs,
-2016 (arXiv:1606.03498).
+2016 (arXiv:1606.03498), but for 50 epochs in place of their 300.
 """
 
 import keras
@@ -50,9 +50,7 @@ model = kg.models.SemiSupervisedGAN(
     ema_decay=0.9999,
 )
 model.set_labelled(x[few], y[few])
-model.compile(keras.optimizers.Adam(3e-3, beta_1=0.5))
-epochs, checkpoint = entry.epochs(300), entry.checkpoint(seed, every=5)
-model.fit(train, epochs=epochs, callbacks=[checkpoint], verbose=2)
+entry.fit(model, train, 50, 3e-3, phase=seed, every=5, beta_1=0.5)
 test_x, test_y = kg.data.load("mnist", "test", batch_size=10_000)[0]
 errors = (model.classify(test_x) != test_y).sum()
 entry.record("errors of 10,000, from 100 labels", errors)
