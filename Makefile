@@ -18,7 +18,8 @@ demo: $(VENV)/with-$(BACKEND)
 test: $(VENV)/with-all
 	for backend in $(BACKENDS); do \
 	  echo "== $$backend"; \
-	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q -n 2 --dist loadscope tests || exit 1; \
+	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q -n 2 --dist loadscope \
+	    --no-loadscope-reorder tests || exit 1; \
 	done
 
 lint: $(VENV)/ruff

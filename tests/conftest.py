@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 # Many tests build the same small networks: let JAX compile each program once,
-# for this process and those it starts.
+# for this process and those it starts, and not for speed.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _cache = tempfile.mkdtemp(prefix="jax-cache-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache
@@ -27,6 +28,19 @@ import pytest
 import keras_gen as kg
 
 BACKEND = keras.backend.backend()
+LONGEST = (
+    "test_resume.py",
+    "test_all.py",
+    "test_backends.py",
+    "test_comparison.py",
+    "test_model.py",
+    "test_cli.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that none is left for one worker."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def data_folder(name):
