@@ -447,12 +447,15 @@ def _evaluate(args):
         image_size=args.image_size,
         grayscale=args.grayscale,
         data_dir=args.data_dir,
-        report=args.out or _report_folder(Path(args.path)),
+        report=args.out or _report_folder(args.path),
     )
 
 
 def _report_folder(path):
     """Return a folder in a run, and beside a preset, which holds no other."""
+    if "://" in path:  # nothing is beside it
+        path = path.rsplit("/", 1)[1]
+    path = Path(path)
     if (path / "model").is_dir():
         return path / "report"
     return path.parent / f"{path.name}_report"

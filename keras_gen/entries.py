@@ -69,6 +69,8 @@ class Entry:
         if self.args.epochs is not None:  # apart from those of the real run
             self.runs = self.folder / "runs"
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Without where folders are on this machine.
+        shown = [Path(a).name if Path(a).is_absolute() else a for a in sys.argv]
         resumed = self.runs.exists()
         self._start = None if resumed else time.perf_counter()
         self._phases, self._metrics = [], []
@@ -78,7 +80,7 @@ class Entry:
             "binarized": binarized,
             **_DATA[data],
             "command": " ".join(
-                ["python", f"zoo/{self.name}/train.py", *sys.argv[1:]]
+                ["python", f"zoo/{self.name}/train.py", *shown[1:]]
             ),
             "seed": getattr(self.args, "seed", 0),
             "hardware": hardware(),

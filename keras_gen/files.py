@@ -77,10 +77,10 @@ def locked(folder):
 def atomic_folder(path):
     """Yield a temporary folder that becomes `path` if the block succeeds.
 
-    An existing folder at `path` is replaced, whole. Every file is on the disk
-    before the folder gets its name.
+    An existing folder at `path` is replaced, whole; of a link, the folder it
+    leads to. Every file is on the disk before the folder gets its name.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     temporary = path.parent / f"{_PREFIX}{os.getpid()}-{path.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)

@@ -10,6 +10,7 @@ import keras_gen as kg
 from keras_gen.training.preset_files import WEIGHTS
 from keras_gen.training.preset_files import layout
 from tests.cases import CASES
+from tests.checks import generate
 from tests.presets import refused
 
 
@@ -261,3 +262,53 @@ def test_weights_too_large_for_half_precision(tmp_path):
     with pytest.raises(ValueError, match="is not finite"):
         model.save_to_preset(tmp_path / "half", half_precision=True)
     assert not (tmp_path / "half").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["autoencoder", "cogan", "vamp_vae", "vae", "vqvae_residual"]
+)
+def test_another_argument_and_all_weights(name, tmp_path):
+    """Statistics, learned priors and shared parts as well."""
+    model = CASES[name]()
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            weight.assign(weight + 0.1)
+    model.save_to_preset(tmp_path / "model")
+    argument = {"ema_decay": 0.5}
+    if name == "vqvae_residual":
+        argument = {"likelihood": kg.losses.Gaussian("learned")}
+    plain, other = (
+        kg.from_preset(tmp_path / "model", **options)
+        for options in ({}, argument)
+    )
+    for key, value in argument.items():
+        if key == "ema_decay":
+            assert other.get_config()[key] == value
+    samples = [generate(m, 3, seed=0) for m in (plain, other)]
+    np.testing.assert_array_equal(*samples)
+
+
+def test_a_network_that_is_given_keeps_its_weights(tmp_path):
+    CASES["cogan"]().save_to_preset(tmp_path / "model")
+    trunk = CASES["cogan"]().generator_trunk
+    before = [ops.convert_to_numpy(w).copy() for w in trunk.weights]
+    plain = kg.from_preset(tmp_path / "model")
+    other = kg.from_preset(tmp_path / "model", generator_trunk=trunk)
+    for old, weight in zip(before, trunk.weights, strict=True):
+        np.testing.assert_array_equal(old, ops.convert_to_numpy(weight))
+    for head, same in zip(
+        other.generator_heads, plain.generator_heads, strict=True
+    ):
+        for a, b in zip(head.weights, same.weights, strict=True):
+            np.testing.assert_array_equal(
+                ops.convert_to_numpy(a), ops.convert_to_numpy(b)
+            )
+
+
+def test_saving_to_a_link(preset, tmp_path):
+    """What it leads to is replaced, and nothing is left behind."""
+    (tmp_path / "latest").symlink_to(preset)
+    CASES["gan"]().save_to_preset(tmp_path / "latest")
+    assert (tmp_path / "latest").is_symlink()
+    assert isinstance(kg.from_preset(preset), kg.models.GAN)
+    assert not list(tmp_path.glob(".tmp-*"))

@@ -122,6 +122,15 @@ class Checkpoint(keras.callbacks.Callback):
             restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
             backend.set_global_random_state(meta["random_state"])
             self.model._initial_epoch = meta["epoch"]
+            if self._had_stopped(meta):
+                warnings.warn(
+                    "EarlyStopping ended this training after epoch "
+                    f"{meta['epoch']}: there is nothing left to train. Give it "
+                    "more patience, or leave it out, to go on.",
+                    stacklevel=2,
+                )
+                self.model.history.history = meta["history"]
+                self.model._initial_epoch = self.params["epochs"]
             if meta["epoch"] > self.params["epochs"]:
                 warnings.warn(
                     f"{str(path)!r} is {meta['epoch']} epochs old already, "
@@ -129,6 +138,16 @@ class Checkpoint(keras.callbacks.Callback):
                     "is nothing left to train.",
                     stacklevel=2,
                 )
+
+    def _had_stopped(self, meta):
+        """Return whether a callback of now ended the training of then."""
+        for callback, key in self._keys():
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                values = meta["callbacks"].get(key, {})
+                out_of_patience = values.get("wait", 0) >= callback.patience
+                if values.get("stopped_epoch") and out_of_patience:
+                    return True
+        return False
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not in `on_train_begin`, where the others reset themselves.

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_gen import checks
 from keras_gen.files import make_folder
 from keras_gen.pictures import save_animation
 from keras_gen.pictures import save_grid
@@ -52,7 +53,7 @@ class ImageGrid(keras.callbacks.Callback):
         super().__init__()
         self.folder = folder
         self.num_images = num_images
-        self.every = every
+        self.every = checks.check_positive_integer(every, "every")
         self.seed = seed
         self.reconstruct = reconstruct
         self.trajectories = trajectories
@@ -61,6 +62,8 @@ class ImageGrid(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.folder = make_folder(self.folder)
+        if self.num_images:  # an epoch is a long time to find them missing
+            self.model.one_hot(self.arguments.get("labels"), self.num_images)
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:

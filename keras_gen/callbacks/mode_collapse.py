@@ -57,13 +57,21 @@ class ModeCollapse(keras.callbacks.Callback):
         checks.check_batch(real, real.shape[1:], "ModeCollapse")
         if real.ndim == 4:
             checks.check_range(real, "ModeCollapse")
+        self.shape = real.shape[1:]
         self.spread = mean_distance(real)
         if not self.spread > 0:
             raise ValueError("`real` must hold at least two different samples.")
 
     def on_train_begin(self, logs=None):
         # Labels that are missing are better known before the training.
-        self.model.generate(self.num_samples, seed=self.seed, **self.arguments)
+        samples = self.model.generate(
+            self.num_samples, seed=self.seed, **self.arguments
+        )
+        if samples.shape[1:] != self.shape:
+            raise ValueError(
+                "`real` of `ModeCollapse` must have the shape of what the "
+                f"model draws, {samples.shape[1:]}. Received: {self.shape}"
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:

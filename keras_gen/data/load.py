@@ -132,10 +132,16 @@ def _is_pair_of_arrays(source):
     )
 
 
+_OWN = ("digits", "stacked_mnist", *MIXTURES)
+
+
 def _looks_like_folder(source):
-    if not isinstance(source, str) or source == "digits":
+    if not isinstance(source, str) or source in _OWN:
         return False
-    return "/" in source or "\\" in source or Path(source).is_dir()
+    if "/" not in source and "\\" not in source:
+        # Not any folder: that of a training on "mnist" may have this name.
+        return sources.holds_pictures(Path(source))
+    return Path(source).is_dir() or not sources.known_to_tfds(source)
 
 
 def _take_split(images, labels, split):

@@ -110,6 +110,24 @@ def from_folder(folder, size=None, grayscale=False):
     return np.stack(images), labels
 
 
+def holds_pictures(folder):
+    """Return whether there are any, in the folder or in those of classes."""
+    return folder.is_dir() and any(
+        path.suffix.lower() in _SUFFIXES
+        for pattern in ("*", "*/*")
+        for path in folder.glob(pattern)
+    )
+
+
+def known_to_tfds(name):
+    """Return whether "name/config" begins with the name of a data set."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        return False
+    return name.split("/")[0] in tfds.list_builders()
+
+
 def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
     """Return a split of a TensorFlow Datasets image data set.
 

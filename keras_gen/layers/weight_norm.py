@@ -12,17 +12,31 @@ class WeightNormDense(keras.layers.Dense):
     A length g and a direction v for each unit, learned apart. Start from data
     with `initialize_from_data`.
 
+    Args:
+        train_scale: Bool, whether g is learned. Between layers that add noise
+            it should not be: larger outputs would drown the noise.
+
     Reference:
         Salimans and Kingma, Weight Normalization, 2016, arXiv:1602.07868.
     """
 
     _normalized = None
 
+    def __init__(self, *args, train_scale=True, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.train_scale = train_scale
+
     def build(self, input_shape):
         super().build(input_shape)
         self.g = self.add_weight(
-            shape=(self.units,), initializer="ones", name="g"
+            shape=(self.units,),
+            initializer="ones",
+            trainable=self.train_scale,
+            name="g",
         )
+
+    def get_config(self):
+        return {**super().get_config(), "train_scale": self.train_scale}
 
     @property
     def kernel(self):

@@ -179,7 +179,8 @@ class CodeSampler(keras.Model):
     """The loop over the grid as a model, so that `predict` compiles it."""
 
     def __init__(self, network):
-        super().__init__()
+        # Numbers just below 1 would be 1 in half precision.
+        super().__init__(dtype="float32")
         self.network = network
 
     def call(self, inputs):

@@ -94,6 +94,8 @@ class CoGAN(AdversarialModel):
             )
         # Past Keras's tracking: they are layers of the networks already.
         object.__setattr__(self, "parts_of_networks", parts)
+        for name, part in parts.items():
+            object.__setattr__(self, name, part)
 
     def discriminator_loss(self, x, fake, y, training):
         r, f = self.logits(x, y, training), self.logits(fake, y, training)

@@ -54,6 +54,8 @@ class VQVAE(GenerativeModel):
         arXiv:1711.00937.
     """
 
+    takes_labels = False  # to be trained: a prior that has is done
+
     def __init__(
         self,
         encoder,

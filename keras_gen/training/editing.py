@@ -178,6 +178,8 @@ class Editing:
         Returns:
             float32 array `(n, steps, *data_shape)`.
         """
+        if checks.check_positive_integer(steps, "steps") < 2:
+            raise ValueError("`steps` must be at least 2. Received: steps=1")
         z0, z1 = (
             self.invert(x, labels, num_steps, use_ema=use_ema).reshape(
                 len(x), 1, -1

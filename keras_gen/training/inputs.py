@@ -39,7 +39,7 @@ def check_first_batch(model, x, y=None):
         checks.check_codes(batch, model.data_shape, (model.num_codes,), name)
     else:
         checks.check_batch(batch, model.data_shape, name)
-    if model.num_classes is not None:
+    if model.num_classes is not None and getattr(model, "takes_labels", True):
         # All labels where they are at hand: no step looks at them.
         n = len(x) if hasattr(x, "shape") else len(batch)
         if hasattr(x, "serves_tuples_of_arrays") and x.labels is not None:

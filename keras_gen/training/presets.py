@@ -241,12 +241,35 @@ def _override(model, overrides):
         )
     kept = {key: v for key, v in config.items() if key not in overrides}
     other = cls(**cls.read_config(kept), **overrides)
-    for key in kept:
-        source, target = getattr(model, key, None), getattr(other, key, None)
-        if isinstance(source, keras.layers.Layer):
-            _copy_weights(source, target)
+    given = {
+        id(w)
+        for part in overrides.values()
+        for w in getattr(part, "weights", ())
+    }
+    # Its arguments, and what it built of them: a prior, statistics of codes.
+    built = [name for name in vars(model) if name not in config]
+    for name in [*kept, *built]:
+        pairs = zip(_parts(model, name), _parts(other, name), strict=False)
+        for source, target in pairs:
+            if name in kept or _alike(source, target, given):
+                _copy_weights(source, target)
     _renew_averages(other)
     return other
+
+
+def _parts(model, name):
+    """Return the layers that an attribute of a model is, or is a list of."""
+    value = getattr(model, name, None)
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [v for v in values if isinstance(v, keras.layers.Layer)]
+
+
+def _alike(source, target, given):
+    """Return whether the weights fit, and none of the target's was given."""
+    shapes = [[tuple(w.shape) for w in _own(part)] for part in (source, target)]
+    return shapes[0] == shapes[1] and not any(
+        id(w) in given for w in target.weights
+    )
 
 
 def _class_of(description):

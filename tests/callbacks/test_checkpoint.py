@@ -214,6 +214,11 @@ def test_patience_and_best_value_survive(checkpoint_first, digits, tmp_path):
     parts, resumed = run(tmp_path / "parts", 10)
     assert parts == whole
     assert (resumed.best, resumed.stopped_epoch) == (early.best, 3)
+    # It has ended, and does not begin anew.
+    with pytest.warns(UserWarning, match="EarlyStopping ended this training"):
+        again, _ = run(tmp_path / "parts", 10)
+    assert again == whole
+    assert names(tmp_path / "parts")[-1] == "ckpt-000004"
 
 
 def test_settings_of_other_callbacks_are_those_of_the_script(digits, tmp_path):

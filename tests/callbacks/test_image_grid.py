@@ -5,6 +5,7 @@ from PIL import Image
 import keras_gen as kg
 from keras_gen.pictures import to_grid
 from tests.cases import CASES
+from tests.conftest import host
 
 
 def test_writes_samples_reconstructions_and_animation(digits, tmp_path):
@@ -103,3 +104,13 @@ def test_trajectories_end_in_the_samples(digits, tmp_path):
         shown = to_grid(frames.reshape(-1, *frames.shape[2:]), columns=8)
         difference = np.asarray(picture).astype(int) - shown
         assert np.abs(difference).max() <= 1
+
+
+def test_bad_input_is_known_before_the_training(digits, tmp_path):
+    with pytest.raises(ValueError, match="`every` must be at least 1"):
+        kg.callbacks.ImageGrid(tmp_path, every=0)
+    model = CASES["conditional_vae"]()
+    before = host(model.trainable_variables[0]).copy()
+    with pytest.raises(ValueError, match="conditional"):
+        model.fit(digits, verbose=0, callbacks=kg.callbacks.ImageGrid(tmp_path))
+    assert np.array_equal(before, host(model.trainable_variables[0]))

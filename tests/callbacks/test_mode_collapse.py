@@ -70,3 +70,10 @@ def test_bad_arguments():
         )
     with pytest.raises(ValueError, match="`threshold` must be above 0"):
         kg.callbacks.ModeCollapse(X, threshold=0)
+
+
+def test_real_samples_of_another_shape():
+    callback = kg.callbacks.ModeCollapse(X, num_samples=7)
+    callback.set_model(Fixed(X[:, :1]))
+    with pytest.raises(ValueError, match=r"\(1, 3\). Received: \(2, 3\)"):
+        callback.on_train_begin()

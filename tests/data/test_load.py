@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 import keras_gen as kg
+from keras_gen.data import sources
 from tests.cases import CASES
 from tests.conftest import BACKEND
 from tests.conftest import data_folder
@@ -279,3 +280,21 @@ def test_binary_pixels_are_drawn_anew_each_epoch():
     np.testing.assert_array_equal(x, ends / 127.5 - 1)
     with pytest.raises(ValueError, match="`binarize=True` needs grey values"):
         kg.data.ImageDataset(np.zeros((2, 4, 4, 1), "int32"), binarize=True)
+
+
+def test_a_folder_named_as_a_data_set(tmp_path, monkeypatch):
+    """Where nothing is in it to load, it is not meant."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ring", "nothing"):
+        (tmp_path / name).mkdir()
+    assert kg.data.load("ring").element_shape == (2,)
+    with pytest.raises((ValueError, ImportError), match="'nothing'"):
+        kg.data.load("nothing")
+    Image.new("L", (4, 4)).save(tmp_path / "nothing" / "0.png")
+    assert kg.data.load("nothing").element_shape == (4, 4, 3)
+
+
+def test_tfds_names_with_a_configuration():
+    pytest.importorskip("tensorflow_datasets")
+    assert sources.known_to_tfds("emnist/letters")
+    assert not sources.known_to_tfds("no/such/folder")

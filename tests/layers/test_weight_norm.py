@@ -40,13 +40,17 @@ def test_initialised_from_data(tmp_path):
         initialize_from_data(network, X[:1])
 
 
-def test_g_and_v_are_trained():
+@pytest.mark.parametrize("train_scale", [True, False])
+def test_v_is_trained_and_g_if_told(train_scale):
     keras.utils.set_random_seed(0)
     x = keras.Input((4,))
-    model = keras.Model(x, WeightNormDense(2)(x))
+    layer = WeightNormDense(2, train_scale=train_scale)
+    layer = WeightNormDense.from_config(layer.get_config())
+    model = keras.Model(x, layer(x))
     model.compile(keras.optimizers.SGD(0.1), "mse")
-    before = [host(w).copy() for w in model.trainable_weights]
+    before = [host(w).copy() for w in model.weights]
     model.train_on_batch(tensor(X), tensor(np.ones((50, 2))))
     assert len(before) == 3
-    for old, new in zip(before, model.trainable_weights, strict=True):
-        assert not np.array_equal(old, host(new))
+    for weight, old in zip(model.weights, before, strict=True):
+        fixed = weight is layer.g and not train_scale
+        assert np.array_equal(old, host(weight)) == fixed

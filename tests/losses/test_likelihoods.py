@@ -53,11 +53,10 @@ def test_gaussian_is_squared_error_at_variance_one_half():
 
 
 def test_means_are_images():
-    outputs = np.array([[-50.0, 0.0, 50.0]], "float32")
+    outputs = np.reshape([-50.0, 0.0, 50.0], (1, 1, 3, 1))
     for likelihood in (Bernoulli(), Gaussian()):
-        np.testing.assert_allclose(
-            host(likelihood.mean(tensor(outputs))), [[-1, 0, 1]], atol=1e-6
-        )
+        means = host(likelihood.mean(tensor(outputs))).flatten()
+        np.testing.assert_allclose(means, [-1, 0, 1], atol=1e-6)
 
 
 def test_configurations_and_names():
@@ -146,3 +145,13 @@ def test_a_learned_scale_is_one_trained_weight(make):
     assert keras.saving.deserialize_keras_object(config).log_scale is not None
     with pytest.raises(ValueError, match="must be positive or"):
         make("best")
+
+
+@pytest.mark.parametrize("name", ["gaussian", "laplace"])
+def test_points_are_not_clipped_as_pixels_are(name):
+    likelihood = get_likelihood(name)
+    points, images = (
+        host(likelihood.mean(tensor(np.full(shape, 4.0))))
+        for shape in ((1, 2), (1, 2, 2, 1))
+    )
+    assert (points == 4).all() and (images == 1).all()

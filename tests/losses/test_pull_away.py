@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from keras_gen.losses import pull_away
 from tests.conftest import host
@@ -24,5 +23,4 @@ def test_the_two_ends():
     same = np.repeat([[1.0, -2.0, 0.5]], 4, axis=0)
     same[1] *= -3  # the cosine is squared, and scale does not matter
     np.testing.assert_allclose(host(pull_away(tensor(same))), 1.0, rtol=1e-5)
-    with pytest.raises(ValueError, match="a batch of one"):
-        pull_away(tensor(np.ones((1, 3))))
+    assert abs(host(pull_away(tensor(np.ones((1, 3)))))) < 1e-6

@@ -162,3 +162,17 @@ def test_bad_input():
         kg.nets.causal_transformer((2, 2), 3, dim=6, heads=4)
     with pytest.raises(ValueError, match="`mask` must be 'A', 'B' or 'above'"):
         kg.layers.MaskedConv2D(3, 3, mask="C")
+
+
+def test_half_precision_draws_no_rare_codes():
+    """0.9985 is 1 in bfloat16, and the code of it the last."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        x = keras.Input((2, 2, 1))
+        logits = keras.layers.Conv2D(3, 1, kernel_initializer="zeros")
+        model = kg.models.Autoregressive(keras.Model(x, logits(x)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    logits.bias.assign(np.log([0.999, 0.0005, 0.0005]))
+    codes = model.from_noise(np.full((1, 2, 2, 1), 0.9985, "float32"))
+    assert not codes.any()

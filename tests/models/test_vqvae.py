@@ -183,3 +183,22 @@ def test_bad_input():
         model.decode(codes[:, :1])
     with pytest.raises(ValueError, match="multiples of 4"):
         kg.nets.grid_encoder((10, 10, 1), 2, **NETS)
+
+
+def test_training_takes_no_labels(digits):
+    """Those of its prior are for drawing."""
+    x, y = digits[0]
+    model = CASES["vqvae"]()
+    parts = kg.models.VQVAE(
+        model.encoder,
+        model.decoder,
+        model.quantizer,
+        prior=kg.models.Autoregressive(
+            kg.nets.pixel_cnn((2, 2), 5, filters=4, blocks=1, num_classes=10)
+        ),
+    )
+    parts.compile("adam")
+    parts.fit(x, verbose=0)
+    parts.evaluate(x, verbose=0)
+    with pytest.raises(ValueError, match="labels"):
+        parts.generate(1)

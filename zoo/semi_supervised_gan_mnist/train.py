@@ -31,7 +31,9 @@ for i, (width, noise) in enumerate(
     ((1000, 0.3), (500, 0.5), (250, 0.5), (250, 0.5), (250, 0.5))
 ):
     h = layers.GaussianNoise(noise)(h)
-    h = kg.layers.WeightNormDense(width, "relu", name=f"features_{i}")(h)
+    h = kg.layers.WeightNormDense(
+        width, "relu", train_scale=False, name=f"features_{i}"
+    )(h)
 logits = kg.layers.WeightNormDense(10)(layers.GaussianNoise(0.5)(h))
 discriminator = keras.Model(image, logits)
 kg.layers.initialize_from_data(discriminator, x[:500])
@@ -39,8 +41,8 @@ baseline = keras.models.clone_model(discriminator)
 kg.layers.initialize_from_data(baseline, x[:500])
 h = z = keras.Input((100,))
 for _ in range(2):
-    h = layers.Dense(500, "softplus")(h)
-    h = layers.BatchNormalization(scale=False)(h)
+    h = layers.BatchNormalization(scale=False)(layers.Dense(500)(h))
+    h = layers.Activation("softplus")(h)
 h = kg.layers.WeightNormDense(784, "tanh")(h)
 model = kg.models.SemiSupervisedGAN(
     keras.Model(z, layers.Reshape((28, 28, 1))(h)),
