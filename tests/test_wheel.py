@@ -24,7 +24,7 @@ for name in kg.list_presets():
 
 
 @pytest.mark.skipif(
-    BACKEND != "tensorflow", reason="the wheel is the same for every backend"
+    BACKEND != "torch", reason="the wheel is the same for every backend"
 )
 def test_every_entry_loads_from_a_wheel(tmp_path):
     pytest.importorskip("setuptools", minversion="77")
