@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_gen import checks
 from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import atomic_folder
 from keras_gen.files import make_folder
@@ -48,7 +49,8 @@ class Checkpoint(keras.callbacks.Callback):
     `keras_gen.data`, the run is bit-identical to one that was never
     interrupted (verified on CPU). Nothing is promised within an epoch: an
     interrupted one starts again. An epoch whose logs are not finite is not
-    saved.
+    saved. A run that `EarlyStopping` had ended does not go on, unless it now
+    has more patience.
 
     With `monitor`, the state after the best epoch so far is kept as well, in
     the folder `best`, across restarts; `restore_best()` returns to it.
@@ -74,14 +76,9 @@ class Checkpoint(keras.callbacks.Callback):
             raise ValueError(
                 f"`mode` must be 'min' or 'max'. Received: mode={mode!r}"
             )
-        if every < 1 or keep < 1:
-            raise ValueError(
-                "`every` and `keep` must be at least 1. Received: "
-                f"every={every}, keep={keep}"
-            )
         self.folder = Path(folder)
-        self.every = every
-        self.keep = keep
+        self.every = checks.check_positive_integer(every, "every")
+        self.keep = checks.check_positive_integer(keep, "keep")
         self.monitor = monitor
         self.mode = mode
         self._best = None

@@ -179,7 +179,8 @@ class VQVAE(GenerativeModel):
     def attach_prior(self, prior):
         """Take a trained prior over the codes, for `generate`.
 
-        It cannot be replaced. For another prior make another model,
+        Attach it last: training on moves the codes it has learnt. It cannot be
+        replaced. For another prior make another model,
         `VQVAE(model.encoder, model.decoder, model.quantizer)`.
 
         Raises:

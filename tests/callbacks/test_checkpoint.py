@@ -286,8 +286,9 @@ def test_best_weights_are_not_promised(digits, tmp_path):
 
 
 def test_bad_arguments(tmp_path):
-    with pytest.raises(ValueError, match="`every` and `keep`"):
-        kg.callbacks.Checkpoint(tmp_path, keep=0)
+    for name, value in (("keep", 0), ("every", 1.5), ("every", -1)):
+        with pytest.raises(ValueError, match=f"`{name}` must be"):
+            kg.callbacks.Checkpoint(tmp_path, **{name: value})
 
 
 class Scores(keras.callbacks.Callback):

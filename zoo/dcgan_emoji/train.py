@@ -56,7 +56,7 @@ history = trained.fit(
 entry.record(
     "distance between samples, real ones being 1",
     history["diversity"][-1],
-    protocol="256 samples",
+    protocol="256 samples, 64 training pictures",
 )
 shutil.copy(entry.runs / "samples.gif", entry.folder / "training.gif")
 # The entry computes in float32, whichever policy it was trained with.
