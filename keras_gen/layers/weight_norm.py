@@ -68,7 +68,8 @@ def initialize_from_data(network, x):
         g <- 1 / s,    b <- -m / s
 
     with m and s the mean and standard deviation over `x` of what a unit would
-    return, before its activation, with g = 1 and b = 0. Layer after layer.
+    return in training, before its activation, with g = 1 and b = 0. Layer after
+    layer, each behind the noise of those before it.
 
     Args:
         network: Functional `keras.Model`.
@@ -85,7 +86,9 @@ def initialize_from_data(network, x):
         if not isinstance(layer, WeightNormDense):
             continue
         below = keras.Model(network.inputs, layer.input)
-        inputs = ops.convert_to_numpy(below(ops.convert_to_tensor(x)))
+        inputs = ops.convert_to_numpy(
+            below(ops.convert_to_tensor(x), training=True)
+        )
         v = ops.convert_to_numpy(layer.kernel)
         outputs = inputs @ (v / np.linalg.norm(v, axis=0))
         mean, std = outputs.mean(axis=0), outputs.std(axis=0) + 1e-8

@@ -40,6 +40,18 @@ def test_initialised_from_data(tmp_path):
         initialize_from_data(network, X[:1])
 
 
+def test_initialised_behind_noise():
+    x = keras.Input((4,))
+    layer = WeightNormDense(3)
+    noisy = keras.layers.GaussianNoise(1.0, seed=0)(x)
+    data = np.tile(X, (400, 1))
+    initialize_from_data(keras.Model(x, layer(noisy)), data)
+    # Directions have length one, so noise adds its own variance.
+    v = host(layer.kernel) / np.linalg.norm(host(layer.kernel), axis=0)
+    std = np.sqrt((data @ v).std(axis=0) ** 2 + 1.0)
+    np.testing.assert_allclose(host(layer.g), 1 / std, rtol=0.02)
+
+
 @pytest.mark.parametrize("train_scale", [True, False])
 def test_v_is_trained_and_g_if_told(train_scale):
     keras.utils.set_random_seed(0)
