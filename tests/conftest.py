@@ -6,6 +6,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+# Two test processes on two cores: more threads only wait for each other.
+for _threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
 # Many tests build the same small networks: let JAX compile each program once,
 # for this process and those it starts, and not for speed.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
