@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 # Two test processes on two cores: more threads only wait for each other.
-for _threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-    os.environ.setdefault(_threads, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # Many tests build the same small networks: let JAX compile each program once,
 # for this process and those it starts, and not for speed.

@@ -72,7 +72,8 @@ class DiscreteSchedule(Schedule):
 
     alpha_t^2 = abar_t = prod_{i <= t} (1 - beta_i) and alpha^2 + sigma^2 = 1.
     The time t is i / T for a whole i. A subclass has `products()`, the array
-    abar_1, ..., abar_T.
+    abar_1, ..., abar_T. Fewer steps than T begin where sigma / alpha is at most
+    50, or as near to it as there are steps.
 
     Args:
         num_steps: Integer T of at least 2.
@@ -140,6 +141,12 @@ class DiscreteSchedule(Schedule):
                 f"schedule has. Received: num_steps={num_steps}. A schedule "
                 "in continuous time, such as `RectifiedFlow`, takes any number."
             )
+        if not self.zero_terminal_snr:
+            # Where x is next to noise, what a network gets wrong of the noise
+            # is sigma / alpha times as wrong of the data. Many small steps
+            # forgive it; few leave those levels out.
+            useful = np.flatnonzero(self.sigmas <= 50.0 * self.alphas)[-1]
+            first = max(num_steps, min(first, useful))
         steps = np.rint(np.linspace(first, 0, num_steps + 1))
         return steps / self.num_steps
 

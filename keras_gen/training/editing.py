@@ -89,7 +89,9 @@ class Editing:
 
         Args:
             x: Array `(n, *data_shape)`, images or coarse drawings of such.
-            strength: Float in [0, 1]: 0 leaves `x` as it is, 1 forgets it.
+            strength: Float in [0, 1]: 0 leaves `x` as it is, 1 forgets it, but
+                for what fifty times as much noise leaves of it where there are
+                fewer steps than the schedule has.
             labels: Integer array `(n,)` or integer, for conditional models.
             seed: Integer, or None for a new draw.
             sampler: See `generate`.

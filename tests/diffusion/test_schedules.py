@@ -84,6 +84,22 @@ def test_every_grid_goes_from_noise_to_data(name):
         )
 
 
+@pytest.mark.parametrize("name", ["linear", "cosine", "sigmoid"])
+def test_few_steps_begin_where_something_is_left_of_the_data(name):
+    schedule = SCHEDULES[name]()
+    with np.errstate(divide="ignore"):
+        ratios = schedule.sigmas / schedule.alphas
+    alphas, sigmas = schedule.grid(20)
+    assert sigmas[0] / alphas[0] == ratios[ratios <= 50].max()
+    assert ratios[-1] > 50
+    # All steps are those of the schedule, and so is a start of its own.
+    assert schedule.grid(1000)[0][0] == schedule.alphas[-1]
+    assert schedule.grid(999)[0][0] == schedule.alphas[-2]
+    assert schedule.grid(20, start=0.5)[0][0] == schedule.alphas[500]
+    zero = SCHEDULES[name](zero_terminal_snr=True)
+    assert zero.grid(20)[0][0] == 0.0
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_training_draws_the_levels_of_the_schedule(name):
     schedule = SCHEDULES[name]()
