@@ -143,8 +143,8 @@ class DiscreteSchedule(Schedule):
             )
         if not self.zero_terminal_snr:
             # Where x is next to noise, what a network gets wrong of the noise
-            # is sigma / alpha times as wrong of the data. Many small steps
-            # forgive it; few leave those levels out.
+            # is sigma / alpha times as wrong of the data. All T steps are the
+            # sampler as published; fewer leave those levels out.
             useful = np.flatnonzero(self.sigmas <= 50.0 * self.alphas)[-1]
             first = max(num_steps, min(first, useful))
         steps = np.rint(np.linspace(first, 0, num_steps + 1))

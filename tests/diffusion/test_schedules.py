@@ -92,7 +92,7 @@ def test_few_steps_begin_where_something_is_left_of_the_data(name):
     alphas, sigmas = schedule.grid(20)
     assert sigmas[0] / alphas[0] == ratios[ratios <= 50].max()
     assert ratios[-1] > 50
-    # All steps are those of the schedule, and so is a start of its own.
+    # All steps are those of the schedule, and a lower start is kept.
     assert schedule.grid(1000)[0][0] == schedule.alphas[-1]
     assert schedule.grid(999)[0][0] == schedule.alphas[-2]
     assert schedule.grid(20, start=0.5)[0][0] == schedule.alphas[500]

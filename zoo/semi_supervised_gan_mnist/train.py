@@ -9,8 +9,8 @@ alone. Seed 0 leaves the preset and `samples.png`.
 Networks and settings of Salimans et al., Improved Techniques for Training GANs,
 2016 (arXiv:1606.03498), but for 50 epochs of a falling rate in place of their
 300, normal latents, and batch normalisation after the softplus: before it, the
-inputs of the last layer have a common mean, along which the generator saturates
-within 30 steps.
+inputs of the last layer have a common mean, along which the generator saturated
+here.
 """
 
 import keras
@@ -55,7 +55,8 @@ model = kg.models.SemiSupervisedGAN(
     ema_decay=0.999,
 )
 model.set_labelled(x[few], y[few])
-# Their epsilon: gradients are small once all labelled images are told apart.
+# Outside the root what 1e-8, theirs, is within it, where gradients are small:
+# once all labelled images are told apart.
 adam = {"beta_1": 0.5, "epsilon": 1e-4}
 entry.fit(model, train, 50, 3e-3, phase=seed, every=5, **adam)
 test_x, test_y = kg.data.load("mnist", "test", batch_size=10_000)[0]
