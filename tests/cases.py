@@ -125,9 +125,9 @@ def _stabilised_gan():
     Only differences of logits count in this loss, so there is no last bias.
     """
     x = inputs = keras.Input(SHAPE)
-    x = kg.layers.SpectralConv2D(4, 3, strides=2, activation="relu")(x)
+    x = keras.layers.Dense(8, "relu")(keras.layers.Flatten()(x))
     x = kg.layers.LayerNormalization()(x)
-    x = kg.layers.SpectralDense(4, activation="tanh")(keras.layers.Flatten()(x))
+    x = kg.layers.SpectralDense(4, activation="tanh")(x)
     return _alternating(
         kg.models.GAN,
         kg.nets.dense_generator(SHAPE, latent_dim=3, units=(16,)),
@@ -155,6 +155,7 @@ def _reference_gan():
     x = keras.layers.Dense(64, activation="tanh")(x)
     generator = keras.Model(z, keras.layers.Reshape(SHAPE)(x))
     x = inputs = keras.Input(SHAPE)
+    x = kg.layers.SpectralConv2D(4, 3, strides=2)(x)
     x = keras.layers.Dense(16)(keras.layers.Flatten()(x))
     x = keras.layers.LeakyReLU(0.2, name="features")(x)
     x = kg.layers.MinibatchStd()(kg.layers.MinibatchDiscrimination(3, 2)(x))

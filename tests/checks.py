@@ -96,15 +96,15 @@ def generate(model, n, **options):
 
 
 def _check_generate(model):
-    images = generate(model, 5, seed=3)
-    assert images.shape == (5, *model.data_shape)
+    images = generate(model, 3, seed=3)
+    assert images.shape == (3, *model.data_shape)
     assert images.dtype == model.data_dtype
     high = 1 if images.dtype == np.float32 else model.num_codes - 1
     assert images.min() >= -1 and images.max() <= high
-    assert np.array_equal(images, generate(model, 5, seed=3))
-    assert not np.array_equal(images, generate(model, 5, seed=4))
+    assert np.array_equal(images, generate(model, 3, seed=3))
+    assert not np.array_equal(images, generate(model, 3, seed=4))
     np.testing.assert_allclose(
-        images, generate(model, 5, seed=3, batch_size=2), atol=1e-5
+        images, generate(model, 3, seed=3, batch_size=2), atol=1e-5
     )
     # Sample i does not depend on how many are drawn with it.
     np.testing.assert_allclose(
@@ -116,8 +116,7 @@ def _check_config(model):
     config = json.loads(json.dumps(model.get_config()))
     copy = type(model).from_config(config)
     assert json.loads(json.dumps(copy.get_config())) == config
-    copy.set_weights(model.get_weights())
-    _assert_alike(copy, model)
+    assert [w.shape for w in copy.weights] == [w.shape for w in model.weights]
 
 
 def _check_preset(model, folder):
@@ -127,17 +126,12 @@ def _check_preset(model, folder):
         "config.json",
         "model.weights.h5",
     ]
-    loaded = kg.from_preset(folder)
-    _assert_alike(loaded, model)
-
-
-def _assert_alike(a, b):
-    """Equal weights draw equal samples, but for the rounding of many steps."""
+    # Equal samples, but for the rounding of many steps.
     np.testing.assert_allclose(
-        generate(a, 3, seed=0),
-        generate(b, 3, seed=0),
+        generate(kg.from_preset(folder), 2, seed=0),
+        generate(model, 2, seed=0),
         rtol=0,
-        atol=1e-5 if hasattr(a, "denoising_trajectory") else 0,
+        atol=1e-5 if hasattr(model, "denoising_trajectory") else 0,
     )
 
 

@@ -10,11 +10,15 @@ import pytest
 
 from tests.conftest import BACKEND
 
+pytestmark = pytest.mark.skipif(
+    BACKEND == "torch", reason="Keras has none on torch"
+)
 
-def run(devices, case="gan"):
+
+def run(devices, *cases):
     flags = f"--xla_force_host_platform_device_count={devices}"
     output = subprocess.run(
-        [sys.executable, "-m", "tests.test_distribution", str(devices), case],
+        [sys.executable, "-m", "tests.test_distribution", str(devices), *cases],
         env={**os.environ, "XLA_FLAGS": flags},
         capture_output=True,
         text=True,
@@ -23,18 +27,21 @@ def run(devices, case="gan"):
     return json.loads(output.splitlines()[-1])
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
-def test_two_devices_train_like_one():
-    one, two = run(1), run(2)
+@pytest.fixture(scope="module")
+def two():
+    return run(2, "gan", "vqvae")
+
+
+def test_two_devices_train_like_one(two):
+    one, two = run(1, "gan")["gan"], two["gan"]
     assert one["discriminator_loss"][0] != one["discriminator_loss"][1]
     for name, values in one.items():
         np.testing.assert_allclose(two[name], values, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras has none on torch")
-def test_codes_of_two_devices_are_means_over_both():
+def test_codes_of_two_devices_are_means_over_both(two):
     """e = m / N, of what all devices have seen: not a mean of two ratios."""
-    result = run(2, "vqvae")
+    result = two["vqvae"]
     assert max(result["counts"]) > 2
     np.testing.assert_allclose(
         np.multiply(result["codes"], np.expand_dims(result["counts"], 1)),
@@ -61,47 +68,58 @@ def _jax_scope(devices):
     return keras.distribution.DataParallel().scope()
 
 
-def main(devices, case):
+def main(devices, *cases):
     scopes = {"tensorflow": _tensorflow_scope, "jax": _jax_scope}
     scope = scopes[os.environ.get("KERAS_BACKEND", "tensorflow")](devices)
     import keras
 
-    from tests.cases import CASES
-
     # Each device draws noise of its own, so compare without.
     keras.random.normal = lambda shape, seed: keras.ops.ones(shape)
-    keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1))
-    if case == "vqvae":
-        import keras_gen as kg
-
-        with scope:
-            nets = CASES["vqvae"]()
-            quantizer = kg.layers.VectorQuantizer(
-                5, 2, ema_decay=0.5, restart_below=0.1, kmeans_steps=2
-            )
-            model = kg.models.VQVAE(nets.encoder, nets.decoder, quantizer)
-            model.compile(keras.optimizers.SGD(1e-3))
-            model.fit(x.astype("float32"), batch_size=32, verbose=0)
-        state = zip(
-            ("codes", "counts", "sums"),
-            (quantizer.codebook, quantizer.counts, quantizer.sums),
-        )
-        print(json.dumps({k: np.asarray(v).tolist() for k, v in state}))
-        return
+    results = {}
     with scope:
-        model = CASES["gan"]()
-        model.compile(keras.optimizers.SGD(0.1))
-        history = model.fit(
-            x.astype("float32"),
-            batch_size=32,
-            shuffle=False,
-            epochs=2,
-            verbose=0,
-        ).history
-        weights = [float(np.abs(w).sum()) for w in model.get_weights()]
-    print(json.dumps({**history, "weights": weights}))
+        for case in cases:
+            keras.utils.set_random_seed(0)
+            train = {"gan": _gan, "vqvae": _vqvae}[case]
+            results[case] = train(x.astype("float32"))
+    print(json.dumps(results))
+
+
+def _gan(x):
+    """Return the losses, and sizes of the weights."""
+    import keras
+
+    from tests.cases import CASES
+
+    model = CASES["gan"]()
+    model.compile(keras.optimizers.SGD(0.1))
+    options = {"batch_size": 32, "shuffle": False, "verbose": 0}
+    history = model.fit(x, epochs=2, **options).history
+    weights = [float(np.abs(w).sum()) for w in model.get_weights()]
+    return {**history, "weights": weights}
+
+
+def _vqvae(x):
+    """Return the codes and what they are made of."""
+    import keras
+
+    import keras_gen as kg
+    from tests.cases import CASES
+
+    nets = CASES["vqvae"]()
+    quantizer = kg.layers.VectorQuantizer(
+        5, 2, ema_decay=0.5, restart_below=0.1, kmeans_steps=2
+    )
+    model = kg.models.VQVAE(nets.encoder, nets.decoder, quantizer)
+    model.compile(keras.optimizers.SGD(1e-3))
+    model.fit(x, batch_size=32, verbose=0)
+    state = {
+        "codes": quantizer.codebook,
+        "counts": quantizer.counts,
+        "sums": quantizer.sums,
+    }
+    return {k: np.asarray(v).tolist() for k, v in state.items()}
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), *sys.argv[2:])
