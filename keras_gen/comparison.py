@@ -212,7 +212,11 @@ def run_apart(folder):
     }
     with open(folder / "log.txt", "w") as log:
         code = subprocess.call(
-            command, stdout=log, stderr=subprocess.STDOUT, env=environment
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            close_fds=False,  # it holds the lock of the folder as well
         )
     if code == 0:
         return None

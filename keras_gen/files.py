@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 _PREFIX = ".tmp-"
@@ -48,29 +49,39 @@ def make_folder(folder):
 
 @contextlib.contextmanager
 def locked(folder):
-    """Keep a folder to this process; the lock ends with it, however it ends.
+    """Keep a folder to this process and those it starts with `close_fds=False`.
 
-    Does nothing where the system or the disk has no such locks.
+    The lock ends with the last of them, however it ends; of a process that was
+    killed these are waited for, three seconds. Does nothing where the system or
+    the disk has no such locks.
 
     Raises:
         ValueError: If another process has it.
     """
+    with open(Path(folder) / ".lock", "w") as file:
+        os.set_inheritable(file.fileno(), True)
+        end = time.monotonic() + 3
+        while not _lock(file):
+            if time.monotonic() > end:
+                raise ValueError(
+                    f"Another process is at work in {str(folder)!r}. Wait for "
+                    "it, or choose another folder."
+                )
+            time.sleep(0.1)
+        yield
+
+
+def _lock(file):
+    """Return whether the lock is ours, or there are none here."""
     try:
         import fcntl
-    except ImportError:
-        yield
-        return
-    with open(Path(folder) / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"Another process is at work in {str(folder)!r}. Wait for it, "
-                "or choose another folder."
-            ) from error
-        except OSError:  # a file system without locks
-            pass
-        yield
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # Windows, a file system without locks
+        pass
+    return True
 
 
 @contextlib.contextmanager

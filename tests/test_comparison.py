@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -139,23 +140,42 @@ def test_a_process_ends_with_the_comparison_that_started_it():
 def test_two_comparisons_in_one_folder(small, tmp_path, capsys):
     command = [*OPTIONS, "--epochs", "1", "--models", "vae"]
     command += ["--out", str(tmp_path)]
+    settings, go, alone = (
+        tmp_path / name for name in ("settings.json", "go", "alone")
+    )
+    # In place of the Python that measures a model.
+    child = tmp_path / "child"
+    child.write_text(
+        "#!/bin/sh\n"
+        f"while [ ! -e '{go}' ]; do sleep 0.1; done; sleep 2\n"
+        f"[ -e '{settings}' ] || touch '{alone}'"
+    )
+    child.chmod(0o755)
+    (tmp_path / "job").mkdir()
     holder = (
+        "import pathlib, sys\n"
+        "from keras_gen.comparison import run_apart\n"
         "from keras_gen.files import locked\n"
-        f"with locked({str(tmp_path)!r}): print('held', flush=True); input()"
+        f"sys.executable, folder = {str(child)!r}, {str(tmp_path)!r}\n"
+        "with locked(folder):\n"
+        "    print('held', flush=True)\n"
+        "    run_apart(pathlib.Path(folder, 'job'))"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", holder],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "held\n"
+    while not (tmp_path / "job" / "log.txt").exists():
+        time.sleep(0.1)
     assert main(command) == 2
     assert "Another process is at work" in capsys.readouterr().err
-    assert not (tmp_path / "settings.json").exists()
+    assert not settings.exists()
+    # The child of a killed comparison is waited for.
     process.kill()
     process.communicate(timeout=60)
+    go.touch()
     assert main(command) == 0
+    assert alone.exists()
 
 
 def test_a_data_set_that_cannot_be_read_leaves_no_settings(small, tmp_path):
