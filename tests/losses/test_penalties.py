@@ -98,6 +98,21 @@ def test_dragan_without_noise_is_the_penalty_at_reals():
     )
 
 
+def test_dragan_points_lie_around_the_reals():
+    """x + c eps, and the slope is that at them: x of the critic x^2 / 2."""
+    seed = [keras.random.SeedGenerator(0) for _ in range(2)]
+    eps = host(keras.random.normal(REAL.shape, seed=seed[0]))
+    penalty = GradientPenalty(at="noise", noise_scale=0.3)
+    points = host(penalty.points(tensor(REAL), tensor(FAKE), seed[1]))
+    np.testing.assert_allclose(points, REAL + 0.3 * eps, atol=1e-6)
+    norms = np.linalg.norm(points.reshape(6, -1), axis=1)
+    np.testing.assert_allclose(
+        value(penalty, lambda x: 0.5 * ops.sum(x * x, axis=(1, 2, 3))),
+        10 * ((norms - 1) ** 2).mean(),
+        rtol=1e-5,
+    )
+
+
 def test_interpolates_lie_between():
     seed = keras.random.SeedGenerator(0)
     points = host(GradientPenalty().points(tensor(REAL), tensor(FAKE), seed))

@@ -116,6 +116,29 @@ def test_conditional_networks(head):
     assert logits.shape == (3, 1) and len(np.unique(logits)) == 3
 
 
+def test_the_projection_is_an_inner_product():
+    """D(x, y) = psi(h) + <e_y, V h + v>, of the weights that it has."""
+    model = nets.conditional_discriminator((8, 8, 1), 3, filters=(4,))
+    rng = np.random.default_rng(0)
+    for w in model.weights:  # biases start at zero
+        w.assign(rng.normal(size=w.shape))
+    x, y = rng.uniform(-1, 1, (6, 8, 8, 1)), np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    (flat,) = (m for m in model.layers if isinstance(m, keras.layers.Flatten))
+    h = host(keras.Model(model.inputs[0], flat.output)(tensor(x)))
+    dense = [m for m in model.layers if isinstance(m, keras.layers.Dense)]
+    assert len(dense) == 3
+    psi, inner, embedding = (
+        [host(w) for w in m.weights]
+        for m in sorted(dense, key=lambda m: (m.units, not m.use_bias))
+    )
+    expected = h @ psi[0] + psi[1]
+    product = (h @ inner[0] + inner[1]) * embedding[0][y.argmax(axis=1)]
+    expected += product.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        host(model([tensor(x), tensor(y)])), expected, rtol=1e-4
+    )
+
+
 def test_bad_arguments():
     for shape in ((7, 7, 1), (4, 4, 3)):
         with pytest.raises(ValueError, match="DCGAN halves its images"):
