@@ -65,6 +65,20 @@ def test_the_flow_of_a_normal_distribution_is_followed():
     np.testing.assert_allclose(y, expected, atol=1e-4)
 
 
+def test_the_straight_flow_of_a_normal_distribution_is_followed():
+    """From N(0, 1) at t = 1 the solution is m + s x, to second order."""
+    m, s = 0.3, 0.5
+    x = np.linspace(-3, 3, 41)[:, None]
+    target = Mixture([[m]], s)
+    flow = D.RectifiedFlow()
+    errors = [
+        np.abs(run(D.flow_heun, flow, n, x, target) - (m + s * x)).mean()
+        for n in (16, 32, 64)
+    ]
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert errors[-1] < 1e-3 and (orders > 1.8).all(), (errors, orders)
+
+
 def test_ddim_is_euler_in_the_other_coordinates():
     """In (x / alpha, sigma / alpha), by a loop written out."""
     schedule = D.CosineSchedule()
