@@ -69,11 +69,26 @@ def test_links_lead_nowhere(preset, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../config.json", "/etc/passwd", "a/b", "..", "", ".x", 3]
+    "name", ["../config.json", "/etc/passwd", "a/b", "..", "", ".x"]
 )
 def test_names_of_files_stay_in_the_folder(preset, name):
     with pytest.raises(ValueError, match="is not the name of a file"):
         plain_file(preset, name)
+    path = preset / "card.json"
+    card = json.loads(path.read_text())
+    card["files"][name] = {"sha256": "", "size": 0}
+    path.write_text(json.dumps(card))
+    refused(preset, "is not the name of a file")
+
+
+def test_pictures_are_those_of_the_card(preset):
+    (preset / "samples.png").write_bytes(b"mine")
+    card = json.loads((preset / "card.json").read_text())
+    card["files"]["samples.png"] = {"sha256": "", "size": 4}
+    (preset / "card.json").write_text(json.dumps(card))
+    refused(preset, "samples.png is damaged: its SHA-256 is another")
+    (preset / "samples.png").unlink()
+    kg.from_preset(preset)
 
 
 def change_weights(preset, change):
@@ -301,6 +316,36 @@ def test_configurations_that_do_not_fit_the_class(preset):
             },
             "A preset may hold classes",
         ),
+        (
+            {
+                "class_name": "Tile",
+                "module": "keras.src.ops.numpy",
+                "inbound_nodes": [
+                    {
+                        "args": [[1.0]],
+                        "kwargs": {},
+                        "note": {"class_name": "__keras_tensor__"},
+                    }
+                ],
+            },
+            "A preset may hold classes",
+        ),
+        (
+            {
+                "class_name": "Tile",
+                "module": "keras.src.ops.numpy",
+                "inbound_nodes": [
+                    {"args": [["__keras_tensor__"]], "kwargs": {}}
+                ],
+            },
+            "A preset may hold classes",
+        ),
+        (
+            {"class_name": "NumpyTest", "module": "keras.src.ops.numpy_test"},
+            "A preset may hold classes",
+        ),
+        ([{"num_steps": 2**26}], "may not hold the size 67108864"),
+        ([{"kernel_size": [2**17, "131072"]}], "may not hold the size 131072"),
         (
             {"class_name": "os", "module": "keras.src.ops.numpy"},
             "A preset may hold classes",

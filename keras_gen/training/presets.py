@@ -25,6 +25,7 @@ from keras_gen.training.preset_files import check_file
 from keras_gen.training.preset_files import describe_file
 from keras_gen.training.preset_files import halve
 from keras_gen.training.preset_files import layout
+from keras_gen.training.preset_files import plain_file
 from keras_gen.training.preset_files import read_json
 from keras_gen.training.preset_names import forget_download
 
@@ -219,6 +220,9 @@ def _checked(folder):
         raise ValueError(f"{CARD} is missing") from error
     for name in (CONFIG, WEIGHTS):
         check_file(folder, card, name)
+    for name in card["files"]:  # others, such as pictures, may be missing
+        if plain_file(folder, name).exists():
+            check_file(folder, card, name)
     description = read_json(folder, CONFIG)
     cls, config = _class_of(description), description.get("config")
     if not isinstance(config, dict):
