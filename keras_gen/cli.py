@@ -16,6 +16,7 @@ from keras_gen.files import keep_settings
 from keras_gen.files import make_folder
 from keras_gen.hub import describe_metric
 from keras_gen.hub import find
+from keras_gen.hub import headline
 from keras_gen.hub import read_card
 from keras_gen.hub import size_of
 from keras_gen.metrics.measures import MEASURES
@@ -149,21 +150,7 @@ def _parser():
         type=int,
         help="class to draw, for conditional models (default: all in turn)",
     )
-    generate.add_argument(
-        "--sampler",
-        choices=SAMPLERS,
-        metavar="NAME",
-        help=f"of a diffusion model: {', '.join(SAMPLERS)}",
-    )
-    generate.add_argument(
-        "--steps", type=int, help="of a diffusion model: steps to take"
-    )
-    generate.add_argument(
-        "--guidance",
-        type=float,
-        help="of a conditional diffusion model: 0 ignores labels, 1 is the "
-        "model as trained, more exaggerates them",
-    )
+    _add_sampling_options(generate)
     generate.set_defaults(run=_generate)
 
     evaluate = commands.add_parser(
@@ -198,9 +185,44 @@ def _parser():
     evaluate.add_argument(
         "--out", help="folder for the report (default: in, or beside, PATH)"
     )
+    _add_sampling_options(evaluate)
     evaluate.set_defaults(run=_evaluate)
     comparison.add_command(commands, _add_data_options)
     return parser
+
+
+def _add_sampling_options(parser):
+    parser.add_argument(
+        "--sampler",
+        choices=SAMPLERS,
+        metavar="NAME",
+        help=f"of a diffusion model: {', '.join(SAMPLERS)}",
+    )
+    parser.add_argument(
+        "--steps", type=int, help="of a diffusion model: steps to take"
+    )
+    parser.add_argument(
+        "--guidance",
+        type=float,
+        help="of a conditional diffusion model: 0 ignores labels, 1 is the "
+        "model as trained, more exaggerates them",
+    )
+
+
+def _sampling_options(args, model):
+    """Return what of these options was given."""
+    given = {
+        "sampler": args.sampler,
+        "num_steps": args.steps,
+        "guidance_scale": args.guidance,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not denoises(model):
+        raise ValueError(
+            "--sampler, --steps and --guidance are for diffusion models. "
+            f"Received: a {type(model).__name__}"
+        )
+    return given
 
 
 def _add_data_options(parser):
@@ -382,18 +404,31 @@ def _load(args):
 
 
 def _list(args):
-    print(f"{'name':30}{'class':22}{'parameters':>10}  {'size':>7}  figure")
+    print(
+        f"{'name':30}{'class':22}{'parameters':>10}  {'size':>7}  "
+        f"{'figure':62}licence"
+    )
     for name, card in kg.list_presets().items():
         print(
             f"{name:30}{card['class']:22}{card['parameters']:>10,}"
             f"  {size_of(card) / 1e6:4.1f} MB  "
-            f"{describe_metric(card['metrics'][-1])}"
+            f"{describe_metric(headline(card)):62}{card['licence']}"
         )
 
 
 def _info(args):
-    card = read_card(args.name)
-    print(f"{args.name}: {card.get('summary', card['class'])}")
+    try:
+        lines = _facts(args.name, read_card(args.name))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The card of {args.name!r} is not one of a preset: {error!r}"
+        ) from error
+    for line in lines:  # of whoever wrote it: no commands to the terminal
+        print("".join(c if c.isprintable() else "?" for c in line))
+
+
+def _facts(name, card):
+    """Return the lines of `info`."""
     metrics = card.get("metrics", [])
     facts = {
         "class": card["class"],
@@ -408,27 +443,19 @@ def _info(args):
             if key in card
         },
         **{describe_metric(figure): figure["protocol"] for figure in metrics},
-        "files": find(args.name),
+        "files": find(name),
     }
-    for key, value in facts.items():
-        print(f"  {key}: {value}")
+    title = f"{name}: {card.get('summary', card['class'])}"
+    return [title, *(f"  {key}: {value}" for key, value in facts.items())]
 
 
 def _generate(args):
     model = _model(args.path)
-    options = _labels(model, args.n, args.label)
-    given = {
-        "sampler": args.sampler,
-        "num_steps": args.steps,
-        "guidance_scale": args.guidance,
+    options = {
+        **_labels(model, args.n, args.label),
+        **_sampling_options(args, model),
     }
-    given = {name: value for name, value in given.items() if value is not None}
-    if given and not denoises(model):
-        raise ValueError(
-            "--sampler, --steps and --guidance are for diffusion models. "
-            f"Received: a {type(model).__name__}"
-        )
-    images = model.generate(args.n, **options, **given, seed=args.seed)
+    images = model.generate(args.n, **options, seed=args.seed)
     out = Path(args.out)
     make_folder(out.parent)
     save_grid(out, images)
@@ -436,8 +463,9 @@ def _generate(args):
 
 
 def _evaluate(args):
+    model = _model(args.path)
     kg.evaluate(
-        _model(args.path),
+        model,
         args.dataset,
         num_samples=args.n,
         seed=args.seed,
@@ -448,6 +476,7 @@ def _evaluate(args):
         grayscale=args.grayscale,
         data_dir=args.data_dir,
         report=args.out or _report_folder(args.path),
+        **_sampling_options(args, model),
     )
 
 

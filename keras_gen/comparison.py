@@ -116,10 +116,14 @@ def add_command(commands, add_data_options):
 
 
 def _compare(args):
-    for name in ("minutes", "epochs"):
+    options = ("minutes", "epochs", "batch_size", "n", "image_size")
+    for name in options:
         value = getattr(args, name)
         if value is not None and not value > 0:
-            raise ValueError(f"--{name} must be above 0. Received: {value}")
+            option = f"-{name}" if name == "n" else f"--{name}"
+            raise ValueError(
+                f"{option.replace('_', '-')} must be above 0. Received: {value}"
+            )
     out = make_folder(args.out)
     with locked(out):
         _compare_in(out, args)
@@ -139,16 +143,18 @@ def _compare_in(out, args):
         (out / _SETTINGS).unlink()
         raise ValueError(error)
     labels = read_settings(out / REAL / _RESULT)["num_classes"]
-    asked = args.models or [
-        m for m in MODELS if labels or m not in _CONDITIONAL
-    ]
+    default = [m for m in MODELS if labels or m not in _CONDITIONAL]
+    asked = args.models or default
     for i, name in enumerate(asked):
         if name in _CONDITIONAL and not labels:
             raise ValueError(f"{name} needs a data set with labels.")
         _job(out, name, f"{i + 1}/{len(asked)}")
         # After each model: what there is can be looked at.
-        write_page(out, _results(out), _about(settings, args.models))
-    write_page(out, _results(out), _about(settings, args.models))
+        write_page(out, _results(out), _about(settings, None))
+    results = _results(out)
+    measured = [m for m in MODELS if m in results]  # some by earlier calls
+    models = None if measured == default else measured
+    write_page(out, results, _about(settings, models))
     print(f"page: {out / 'index.html'}")
     missing = [name for name in asked if not (out / name / _RESULT).exists()]
     if missing:

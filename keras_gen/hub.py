@@ -55,6 +55,13 @@ def size_of(card):
     return sum(files[name]["size"] for name in (CONFIG, WEIGHTS))
 
 
+def headline(card):
+    """Return the lowest Frechet distance of a card, or else its last figure."""
+    figures = card["metrics"]
+    distances = [f for f in figures if "fd_" in f["name"]]
+    return min(distances, key=lambda f: f["value"], default=figures[-1])
+
+
 def describe_metric(figure):
     """Return a figure of a card as text."""
     error = f" ± {figure['error']:.2g}" if "error" in figure else ""

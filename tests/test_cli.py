@@ -225,10 +225,28 @@ def test_diffusion_models_take_a_sampler(tmp_path, capsys, monkeypatch):
     )
     shown = kg.pictures.to_grid(expected).astype(int)
     assert np.abs(np.asarray(Image.open(picture)) - shown).max() <= 1
+    given = {}
+    monkeypatch.setattr(kg, "evaluate", lambda *_, **them: given.update(them))
+    assert main(["evaluate", out, *options]) == 0
+    names = ("sampler", "num_steps", "guidance_scale")
+    assert [given[name] for name in names] == ["ddim", 3, 2.0]
     CASES["vae"]().save_to_preset(tmp_path / "vae")
     capsys.readouterr()
     assert main(["generate", str(tmp_path / "vae"), "--steps", "3"]) == 2
     assert "are for diffusion models" in capsys.readouterr().err
+
+
+def test_cards_of_others(tmp_path, capsys):
+    model = CASES["vae"]()
+    figure = {"name": "fd", "value": 1.5, "protocol": "one\x1b[2J"}
+    model.save_to_preset(tmp_path / "a", card={"metrics": [figure]})
+    assert main(["info", str(tmp_path / "a")]) == 0
+    text = capsys.readouterr().out
+    assert "fd 1.5: one?[2J" in text and "\x1b" not in text
+    for metrics in ({"fd": 1.5}, [1.5], [{"name": "fd"}], 3):
+        model.save_to_preset(tmp_path / "b", card={"metrics": metrics})
+        assert main(["info", str(tmp_path / "b")]) == 2
+        assert "is not one of a preset" in capsys.readouterr().err
 
 
 def test_list_and_info(capsys):
@@ -238,5 +256,7 @@ def test_list_and_info(capsys):
     assert main(["info", "vae_mnist"]) == 0
     text = capsys.readouterr().out
     assert "licence: CC BY-SA 3.0" in text and "nats 86.7" in text
+    assert main(["list"]) == 0
+    assert "CC BY-SA 3.0" in capsys.readouterr().out
     assert main(["info", "vea_mnist"]) == 2
     assert "Did you mean 'vae_mnist'" in capsys.readouterr().err

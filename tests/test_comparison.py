@@ -101,6 +101,10 @@ def test_one_failed_model_does_not_lose_the_others(small, tmp_path, capsys):
     assert "vae: no &lt;memory&gt;" in page and "<td>autoencoder</td>" in page
     assert main([*OPTIONS, "--epochs", "1", *names]) == 0
     assert "memory&gt;" not in (out / "index.html").read_text()
+    # The page of both tells the command of both.
+    again = [*OPTIONS, "--epochs", "1", "--out", str(out)]
+    assert main([*again, "--models", "vae"]) == 0
+    assert "--models autoencoder vae" in (out / "report.md").read_text()
 
 
 def test_a_process_of_its_own(tmp_path, capsys):
@@ -280,5 +284,6 @@ def test_entries_of_the_zoo_in_place_of_training(tmp_path):
 
 
 def test_what_makes_no_sense(capsys):
-    assert main(["compare", "--minutes", "0"]) == 2
-    assert "--minutes must be above 0" in capsys.readouterr().err
+    for option in ("--minutes", "--batch-size", "-n"):
+        assert main(["compare", option, "0"]) == 2
+        assert f"{option} must be above 0" in capsys.readouterr().err

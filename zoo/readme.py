@@ -6,6 +6,7 @@ python zoo/readme.py
 from pathlib import Path
 
 from keras_gen.hub import describe_metric
+from keras_gen.hub import headline
 from keras_gen.hub import list_presets
 from keras_gen.hub import size_of
 
@@ -14,20 +15,20 @@ BEGIN, END = "<!-- written by zoo/readme.py -->\n", "<!-- end -->\n"
 
 
 def entries():
-    """Return the table of all entries with all figures."""
+    """Return the table of all entries, each with its headline."""
     rows = [
-        "| entry | what it is | parameters | size | figures | training |",
+        "| entry | what it is | parameters | size | figure | training |",
         "|---|---|---|---|---|---|",
     ]
     for name, card in list_presets().items():
-        figures = "; ".join(map(describe_metric, card["metrics"]))
+        figure = describe_metric(headline(card))
         epochs = " + ".join(f"{n:,}" for n in card["epochs"])
         minutes = (card["seconds"] or 0) / 60
         time = f", {minutes:.0f} min" if minutes else ""
         rows.append(
             f"| [{name}]({name}) | {card['summary']} | "
             f"{card['parameters']:,} | {size_of(card) / 1e6:.1f} MB | "
-            f"{figures} | {epochs} epochs{time}, {card['backend']} |"
+            f"{figure} | {epochs} epochs{time}, {card['backend']} |"
         )
     return "\n".join(rows) + "\n"
 

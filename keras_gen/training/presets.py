@@ -57,8 +57,10 @@ def save_to_preset(model, folder, card=None, half_precision=False):
     Args:
         model: A `GenerativeModel`.
         folder: Path of the folder to write.
-        card: Dict of plain values to tell readers: data, command, metrics.
-            Sizes, digests and versions are added.
+        card: Dict of plain values to tell readers: `summary`, `data`,
+            `command`, ...; `metrics` is a list of dicts of `name`, `value` and
+            `protocol`, and `error` if known. Sizes, digests and versions are
+            added.
         half_precision: Bool, whether to round trained matrices and kernels to
             float16, 11 bits, for half the size. The model that is read
             computes as this one does, from the rounded values. Biases and
