@@ -90,6 +90,19 @@ def check_batch(x, shape, model_name):
         )
 
 
+def check_array(x, shape, model_name):
+    """`check_batch` of an array; of images, also that it has any in range."""
+    check_batch(x, shape, model_name)
+    if len(shape) == 3:
+        check_range(x, model_name)
+
+
+def check_not_empty(x):
+    """Raise if arrays, or lists or dicts of them, have no rows."""
+    if len(keras.tree.flatten(x)[0]) == 0:
+        raise ValueError("There is nothing to compute: received 0 samples.")
+
+
 def check_range(x, model_name):
     """Raise if the pixels of the array `x` cannot be in [-1, 1].
 

@@ -354,8 +354,9 @@ def _train(folder, settings):
 class Budget(Checkpoint):
     """Stop when the time is over; note in the logs what each epoch took.
 
-    The first step of a process, which compiles, is neither timed nor counted.
-    Saves after the last epoch, and before it from time to time.
+    Steps that compile are neither timed nor counted: the first of a process,
+    and in its first epoch the last, of a batch that may be smaller. Saves
+    after the last epoch, and before it from time to time.
 
     Args:
         folder: Folder of the checkpoints.
@@ -368,19 +369,23 @@ class Budget(Checkpoint):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        self.compiled, self.saved = False, time.perf_counter()
+        self.compiled, self.saved = None, time.perf_counter()
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
+        self.epoch = epoch
         self.used = sum(self.model.history.history.get("seconds", ()))
         self.start, self.steps = time.perf_counter(), 0
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.perf_counter()
-        if not self.compiled:
-            self.compiled, self.start = True, now
-            return
-        self.steps += 1
+        if self.compiled is None:
+            self.compiled, self.start = self.epoch, now
+        elif (self.compiled, batch + 1) == (self.epoch, self.params["steps"]):
+            self.start += now - self.before
+        else:
+            self.steps += 1
+        self.before = now
         self._stop_if_over(now)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -407,8 +412,10 @@ def _measured(folder, model, evaluation, settings):
     options = QUICK if denoises(model) else {}
     reference, seed = evaluation.reference, settings["seed"]
     few = {} if model.num_classes is None else {"labels": 0}
-    few["num_samples"] = min(300, evaluation.num_samples)
-    model.generate(seed=seed, **few, **options)  # compiles
+    # Compiles, for batches of 128 and the one that remains.
+    n = evaluation.num_samples
+    few["num_samples"] = n if n < 300 else 256 + n % 128
+    model.generate(seed=seed, **few, **options)
     start = time.perf_counter()
     samples = evaluation.draw(model, seed, **options)
     seconds = time.perf_counter() - start
@@ -452,6 +459,8 @@ def _write(path, value):
 
 def _end_with(parent):
     """End this process soon after its parent, whatever ended that."""
+    if os.name == "nt":  # a launcher is in between, in an environment
+        return
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

@@ -144,6 +144,8 @@ def atomic_file(path):
 
 
 def _flush(path):
+    if os.name == "nt":  # flushes neither folders nor what is open to read
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -88,7 +88,10 @@ def save_curves(path, history):
 
 
 def save_animation(path, frames, seconds_per_frame=0.2):
-    """Write picture files as one animated GIF, the last frame held."""
+    """Write at most 200 of some pictures as a GIF, the last frame held."""
+    if len(frames) > 200:  # evenly, with the first and the last
+        steps = np.linspace(0, len(frames) - 1, 200).round().astype(int)
+        frames = [frames[i] for i in steps]
     pictures = [Image.open(frame).convert("RGB") for frame in frames]
     durations = [int(1000 * seconds_per_frame)] * len(pictures)
     durations[-1] = 2000

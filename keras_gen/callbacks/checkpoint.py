@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import warnings
+from numbers import Number
 from pathlib import Path
 
 import keras
@@ -128,6 +129,8 @@ class Checkpoint(keras.callbacks.Callback):
                 )
                 self.model.history.history = meta["history"]
                 self.model._initial_epoch = self.params["epochs"]
+            if meta["epoch"] >= self.params["epochs"]:  # no epoch will do it
+                self.model.history.history = meta["history"]
             if meta["epoch"] > self.params["epochs"]:
                 warnings.warn(
                     f"{str(path)!r} is {meta['epoch']} epochs old already, "
@@ -254,7 +257,10 @@ class Checkpoint(keras.callbacks.Callback):
             ) from error
 
     def _write(self, folder, epoch, logs):
-        past = self.model.history.history  # this epoch joins it after us
+        # This epoch joins it after us, or has done so.
+        past = {
+            k: v[: epoch - 1] for k, v in self.model.history.history.items()
+        }
         weights = folder / _WEIGHTS
         self.model.save_weights(weights)
         meta = {
@@ -395,10 +401,10 @@ def _config_digest(config):
 
 
 def _counters(callback):
-    """Return the counters of a Keras callback, as JSON can hold them."""
+    """Return the counters of a callback, those of Keras's, for JSON."""
     values = {}
     for name in _COUNTERS:
         value = getattr(callback, name, None)
-        if value is not None:
+        if isinstance(value, Number):  # others may use the name otherwise
             values[name] = float(value) if name == "best" else int(value)
     return values

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_gen import checks
+from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import make_folder
 from keras_gen.pictures import save_animation
 from keras_gen.pictures import save_grid
@@ -66,7 +67,7 @@ class ImageGrid(keras.callbacks.Callback):
             self.model.one_hot(self.arguments.get("labels"), self.num_images)
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every:
+        if (epoch + 1) % self.every or not_finite(logs, self.model):
             return
         if self.num_images:
             images = self.model.generate(

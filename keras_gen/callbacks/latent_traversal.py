@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_gen import checks
+from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import make_folder
 from keras_gen.pictures import save_grid
 
@@ -59,7 +60,7 @@ class LatentTraversal(keras.callbacks.Callback):
         self._images()  # raises now rather than after an epoch
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every:
+        if (epoch + 1) % self.every or not_finite(logs, self.model):
             return
         images = self._images()
         save_grid(

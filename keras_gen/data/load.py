@@ -140,7 +140,11 @@ def _looks_like_folder(source):
         return False
     if "/" not in source and "\\" not in source:
         # Not any folder: that of a training on "mnist" may have this name.
-        return sources.holds_pictures(Path(source))
+        folder = Path(source)
+        trained = any(
+            (folder / name).exists() for name in ("run.json", "settings.json")
+        )
+        return sources.holds_pictures(folder) and not trained
     return Path(source).is_dir() or not sources.known_to_tfds(source)
 
 

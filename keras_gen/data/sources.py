@@ -1,6 +1,7 @@
 """Read images and labels from where they are into arrays."""
 
 import difflib
+import os
 from pathlib import Path
 
 import keras
@@ -31,6 +32,11 @@ def from_arrays(source, size=None, grayscale=False):
     """Return the arrays of `source`, images with a channel axis."""
     images, labels = source if isinstance(source, tuple) else (source, None)
     if images.ndim == 3:
+        if images.shape[-1] == 3 and min(images.shape[:2]) > 3:
+            raise ValueError(
+                "This looks like one picture with three channels. Expected "
+                f"several, (n, height, width, 3). Received: {images.shape}"
+            )
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(
@@ -56,6 +62,11 @@ def check_pixels(images):
     if len(images) == 0:
         raise ValueError("The data set is empty: it has 0 examples.")
     if images.dtype == np.uint8:
+        if images.max() == 1:
+            raise ValueError(
+                "Images of 8 bits must be in [0, 255]. Received nothing above "
+                "1: multiply by 255."
+            )
         return
     if not np.issubdtype(images.dtype, np.floating):
         raise ValueError(
@@ -80,7 +91,7 @@ def from_folder(folder, size=None, grayscale=False):
         for path in folder.iterdir()
         if path.is_dir() and not path.name.startswith(".")
     )
-    if classes and any(p.suffix.lower() in _SUFFIXES for p in folder.iterdir()):
+    if classes and any(_is_picture(path) for path in folder.iterdir()):
         raise ValueError(
             f"{str(folder)!r} holds pictures beside the folders {classes[:3]}"
             ", so it is unclear whether those are classes. Move either away."
@@ -88,9 +99,7 @@ def from_folder(folder, size=None, grayscale=False):
     files, labels = [], []
     for label, name in enumerate(classes or ["."]):
         found = sorted(
-            path
-            for path in (folder / name).iterdir()
-            if path.suffix.lower() in _SUFFIXES
+            path for path in (folder / name).iterdir() if _is_picture(path)
         )
         files += found
         labels += [label] * len(found)
@@ -99,24 +108,36 @@ def from_folder(folder, size=None, grayscale=False):
             f"The folder {str(folder)!r} holds no pictures "
             f"({', '.join(sorted(_SUFFIXES))})."
         )
-    images = [_read_picture(path, size, grayscale) for path in files]
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1:
-        raise ValueError(
-            f"The pictures in {str(folder)!r} differ in size, for example "
-            f"{sorted(shapes)[:3]}. Pass `image_size` to resize them."
-        )
+    images = []
+    for path in files:
+        images.append(_read_picture(path, size, grayscale))
+        _check_size(images, str(folder))
     labels = np.array(labels, "int32") if classes else None
     return np.stack(images), labels
+
+
+def _check_size(images, source):
+    """Raise if the last image differs, before all the others are read."""
+    shapes = [images[0].shape, images[-1].shape]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"The images of {source!r} differ in size, for example {shapes}. "
+            "Pass `image_size` to resize them."
+        )
 
 
 def holds_pictures(folder):
     """Return whether there are any, in the folder or in those of classes."""
     return folder.is_dir() and any(
-        path.suffix.lower() in _SUFFIXES
+        _is_picture(path)
         for pattern in ("*", "*/*")
         for path in folder.glob(pattern)
     )
+
+
+def _is_picture(path):
+    hidden = path.name.startswith(".")  # as macOS puts beside each file
+    return path.suffix.lower() in _SUFFIXES and not hidden
 
 
 def known_to_tfds(name):
@@ -134,6 +155,9 @@ def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
     Reads prepared data without touching the network, and prepares it if it is
     not there.
     """
+    if keras.backend.backend() != "tensorflow":
+        # TensorFlow only reads here, and is not to take a GPU's memory for it.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -175,13 +199,10 @@ def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
         if size is not None or (grayscale and image.shape[-1] != 1):
             image = _prepare(image[None], size, grayscale)[0]
         images.append(image)
+        _check_size(images, name)
         labels.append(row.get("label", -1))
     if not images:
         raise ValueError(f"The split {split!r} of {name!r} is empty.")
-    if len({image.shape for image in images}) > 1:
-        raise ValueError(
-            f"The images of {name!r} differ in size. Pass `image_size`."
-        )
     labels = np.array(labels, "int32") if "label" in keys else None
     return np.stack(images), labels
 
@@ -192,6 +213,7 @@ def _read_picture(path, size, grayscale):
             if picture.mode.startswith(("I", "F")):
                 raise ValueError("it has more than 8 bits a channel")
         picture = keras.utils.load_img(path, color_mode="rgba")
+        ImageOps.exif_transpose(picture, in_place=True)  # of photographs
     except Exception as error:
         raise OSError(
             f"Cannot read the picture {str(path)!r}: {error}"

@@ -5,6 +5,7 @@ its values by name. The names carry what the values depend on: the space that
 distances are measured in, and how many samples.
 """
 
+import functools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -228,7 +229,7 @@ def modes(reference, samples):
         values = mode_counts(samples.images, *MIXTURES[reference.modes])
         return {f"{key}_{end}": value for key, value in values.items()}
     # Stacked digits: the mode is the number that the three channels spell.
-    classifier = Classifier("mnist_lenet64_v1")
+    classifier = _digit_classifier()
     digits = [classifier(samples.images[..., i : i + 1])[1] for i in range(3)]
     numbers = 100 * digits[0] + 10 * digits[1] + digits[2]
     counts = np.bincount(numbers, minlength=1000)
@@ -237,6 +238,11 @@ def modes(reference, samples):
         f"modes_{end}": int((counts > 0).sum()),
         f"kl_{end}": histogram_kl(counts),
     }
+
+
+@functools.cache
+def _digit_classifier():
+    return Classifier("mnist_lenet64_v1")
 
 
 @dataclass
@@ -253,7 +259,7 @@ MEASURES = {
     "kd": Measure(kernel, ("features",), KERNEL_SUBSET),
     "precision_recall": Measure(manifold_shares, ("features",), 4),
     "density_coverage": Measure(manifold_fill, ("features",), 6),
-    "copies": Measure(copies, ("images",)),
+    "copies": Measure(copies, ("images", "neighbours")),
     "class_accuracy": Measure(class_accuracy, ("labels", "own"), 1),
     "diversity": Measure(diversity, ("classes",)),
     "cas": Measure(accuracy_score, ("images", "labels"), 1),
@@ -321,6 +327,14 @@ def _lacks_images(reference, samples):
     return None if len(reference.shape) == 3 else "it needs images"
 
 
+def _lacks_neighbours(reference, samples):
+    try:
+        _ = reference.neighbours
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _lacks_reconstruct(reference, samples):
     return None if samples.reconstruct else "the model has no `reconstruct`"
 
@@ -337,6 +351,7 @@ _LACKS = {
     "labels": _lacks_labels,
     "own": _lacks_own_classifier,
     "images": _lacks_images,
+    "neighbours": _lacks_neighbours,
     "reconstruct": _lacks_reconstruct,
     "modes": _lacks_modes,
 }

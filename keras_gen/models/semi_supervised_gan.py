@@ -126,7 +126,7 @@ class SemiSupervisedGAN(AdversarialModel):
     def classify(self, x, batch_size=None, use_ema=None):
         """Return the most probable class of each sample, int32 `(n,)`."""
         x = np.asarray(x)
-        checks.check_batch(x, self.data_shape, type(self).__name__)
+        checks.check_array(x, self.data_shape, type(self).__name__)
         network = self.sampling_network("discriminator", use_ema)
         logits = self.run_network(network, x, batch_size)
         return logits.argmax(axis=-1).astype("int32")

@@ -146,7 +146,7 @@ class VQVAE(GenerativeModel):
             int32 array `(n, height, width, codebooks)`.
         """
         x = np.asarray(x)
-        checks.check_batch(x, self.data_shape, "VQVAE")
+        checks.check_array(x, self.data_shape, "VQVAE")
         z = self.run_network(self.encoder, x, batch_size)
         indices = []
         for start in range(0, len(z), batch_size or 128):

@@ -54,9 +54,10 @@ def batches(data):
         return data
 
     def elements():
+        epoch = data.epoch
         for i in range(len(data)):
             yield data[i]
-        data.on_epoch_end()
+        data.set_epoch(epoch + 1)  # in a thread: `fit` may have done so
 
     def element(batch):
         shape = (None, *np.shape(batch)[1:])

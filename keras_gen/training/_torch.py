@@ -69,4 +69,4 @@ def set_global_random_state(states):
         for state in states
     ]
     torch.set_rng_state(cpu)
-    torch.cuda.set_rng_state_all(cuda)
+    torch.cuda.set_rng_state_all(cuda[: torch.cuda.device_count()])

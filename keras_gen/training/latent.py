@@ -360,6 +360,7 @@ class LatentModel(GenerativeModel):
                 "is not defined. Use a fixed or learned scale."
             )
         x = np.asarray(x, "float32")
+        checks.check_array(x, self.data_shape, type(self).__name__)
         if labels is not None:
             labels = np.broadcast_to(labels, len(x))
         rng = np.random.default_rng(seed)
@@ -412,7 +413,7 @@ class LatentModel(GenerativeModel):
 
     def _encoder_outputs(self, x, labels, batch_size, use_ema):
         x = np.asarray(x)
-        checks.check_batch(x, self.data_shape, type(self).__name__)
+        checks.check_array(x, self.data_shape, type(self).__name__)
         encoder = self.sampling_network("encoder", use_ema)
         inputs = self._with_labels(x, labels)
         return self.run_network(encoder, inputs, batch_size)

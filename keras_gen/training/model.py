@@ -417,9 +417,9 @@ class GenerativeModel(keras.Model):
         Returns:
             float32 array, or list of them if the network has several outputs.
         """
-        if batch_size is None:
-            batch_size = 128
+        batch_size = 128 if batch_size is None else batch_size
         checks.check_positive_integer(batch_size, "batch_size")
+        checks.check_not_empty(x)
         with backend.undisturbed():
             outputs = network.predict(x, batch_size=batch_size, verbose=0)
         if isinstance(outputs, (list, tuple)):

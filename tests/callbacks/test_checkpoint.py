@@ -45,10 +45,27 @@ def test_every(digits, tmp_path):
 
 
 def test_finished_training_is_not_repeated(digits, tmp_path):
-    model, _ = fit("vae", digits, tmp_path, epochs=2)
+    model, first = fit("vae", digits, tmp_path, epochs=2)
     again, history = fit("vae", digits, tmp_path, epochs=2)
     assert_same_state(state(model), state(again))
-    assert history.epoch == []
+    assert history.epoch == [] and history.history == first.history
+
+
+def test_callbacks_of_users(digits, tmp_path):
+    """A history of theirs comes first; `best` may be anything."""
+    odd = keras.callbacks.Callback()
+    odd.best = "weights.h5"
+    for epochs in (2, 4):
+        history = keras.callbacks.History()
+        model = CASES["vae"]()
+        model.fit(
+            digits,
+            epochs=epochs,
+            verbose=0,
+            callbacks=[history, odd, kg.callbacks.Checkpoint(tmp_path)],
+        )
+    meta = json.loads((tmp_path / "ckpt-000004" / "meta.json").read_text())
+    assert len(meta["history"]["loss"]) == 4 == len(history.history["loss"])
 
 
 def _truncate(folder):

@@ -8,6 +8,20 @@ from tests.cases import CASES
 from tests.conftest import host
 
 
+def test_an_animation_of_a_long_training_is_short(tmp_path):
+    frames = [tmp_path / f"{i}.png" for i in range(230)]
+    for i, frame in enumerate(frames):
+        Image.new("L", (2, 2), i).save(frame)
+    kg.pictures.save_animation(tmp_path / "all.gif", frames)
+    with Image.open(tmp_path / "all.gif") as animation:
+        assert animation.n_frames == 200
+        shades = []
+        for i in (0, 199):
+            animation.seek(i)
+            shades.append(animation.convert("L").getpixel((0, 0)))
+    assert shades == [0, 229]
+
+
 def test_writes_samples_reconstructions_and_animation(digits, tmp_path):
     model = CASES["vae_warmup"]()
     x, _ = digits[0]

@@ -122,6 +122,20 @@ def test_folder_without_classes_and_transparency(tmp_path):
     assert x.shape == (1, 4, 4, 3) and x.min() == 1  # white
 
 
+def test_photographs(tmp_path):
+    """Turned as the camera was held; what macOS puts beside is no picture."""
+    pixels = np.zeros((4, 6, 3), "uint8")
+    pixels[0] = 255  # the upper edge, which the camera had on its right
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise by a quarter to look at it
+    picture = Image.fromarray(pixels)
+    picture.save(tmp_path / "a.png", exif=exif)
+    (tmp_path / "._a.png").write_bytes(b"macOS")
+    images = kg.data.load(str(tmp_path)).images
+    assert images.shape == (1, 6, 4, 3)
+    assert (images[0, :, -1] == 255).all() and not images[0, :, :-1].any()
+
+
 def test_folder_errors(pictures, tmp_path):
     Image.new("RGB", (5, 5)).save(pictures / "cats" / "odd.png")
     with pytest.raises(ValueError, match="differ in size.*`image_size`"):
@@ -173,6 +187,8 @@ def test_folder_errors(pictures, tmp_path):
         ),
         (np.full((3, 4, 4, 1), 9.0), {"image_size": 2}, r"in \[9, 9\]"),
         (np.zeros((3, 4, 4, 1), "int64"), {"image_size": 2}, "dtype=int64"),
+        (np.eye(4, dtype="uint8")[None], {}, "multiply by 255"),
+        (np.zeros((64, 48, 3), "uint8"), {}, "like one picture"),
     ],
 )
 def test_errors(source, arguments, message):
@@ -292,6 +308,9 @@ def test_a_folder_named_as_a_data_set(tmp_path, monkeypatch):
         kg.data.load("nothing")
     Image.new("L", (4, 4)).save(tmp_path / "nothing" / "0.png")
     assert kg.data.load("nothing").element_shape == (4, 4, 3)
+    (tmp_path / "nothing" / "run.json").touch()  # of a training, its pictures
+    with pytest.raises((ValueError, ImportError), match="'nothing'"):
+        kg.data.load("nothing")
 
 
 def test_tfds_names_with_a_configuration():

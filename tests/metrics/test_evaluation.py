@@ -286,6 +286,13 @@ def test_what_does_not_apply_is_left_out():
     assert "fd" in names and "diversity" in names and "kd" not in names
     # The data are not those of the classifier, and the names say so.
     assert "fd_data_digits_lenet64_v1_1k" in values
+    # Among images that are all known, none is a copy more than others.
+    options = {"extractor": "digits_lenet64_v1", "repeats": 1}
+    values = evaluate(Fixed(TEST[0]), (few, few), 40, **options)
+    names = {key.partition("_")[0] for key in values if "/" not in key}
+    assert "fd" in names and "copies" not in names
+    with pytest.raises(ValueError, match="also a training image"):
+        evaluate(Fixed(TEST[0]), (few, few), 40, metrics=["copies"], **options)
 
 
 def test_a_folder_is_not_the_data_set_of_its_name(tmp_path):

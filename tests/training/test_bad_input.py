@@ -1,5 +1,6 @@
 """What people get wrong, and what they are told."""
 
+import shutil
 import warnings
 
 import keras
@@ -138,10 +139,14 @@ def test_nan_stops_training_and_spares_the_checkpoint(name, digits, tmp_path):
             callbacks=[
                 Poison(),
                 kg.callbacks.StopOnNaN(),
+                kg.callbacks.ImageGrid(tmp_path / "grids", 4),
                 kg.callbacks.Checkpoint(tmp_path),
             ],
         )
     assert len(history.epoch) == 2
+    grids = [p.name for p in (tmp_path / "grids").iterdir()]
+    assert grids == ["samples-0001.png"]  # of NaN there is no picture
+    shutil.rmtree(tmp_path / "grids")
     assert [p.name for p in tmp_path.iterdir()] == ["ckpt-000001"]
     fresh = CASES[name]()
     with warnings.catch_warnings():

@@ -232,5 +232,12 @@ def test_bad_input(model, images):
         model.inpaint(np.zeros((2, 8, 8, 1), "uint8"), known)
     with pytest.raises(ValueError, match=r"expects pixels in \[-1, 1\]"):
         model.inpaint(2 + images, known)
+    for method in (model.encode, model.reconstruct, model.log_likelihood):
+        with pytest.raises(ValueError, match=r"expects pixels in \[-1, 1\]"):
+            method(2 + images)
+        with pytest.raises(ValueError, match="received an empty batch"):
+            method(images[:0])
+    with pytest.raises(ValueError, match="received 0 samples"):
+        model.decode(np.zeros((0, 3)))
     with pytest.raises(ValueError, match="draws from 2 latents"):
         model.latent_map()
