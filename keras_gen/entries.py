@@ -27,7 +27,9 @@ _DATA = {
     "cifar10": {
         "licence": "not stated by its authors",
         "use": "Teaching, and a baseline to compare with.",
-        "limits": "Knows ten classes of 32x32 pictures and nothing else.",
+        "limits": "Knows ten classes of 32x32 pictures, here of a copy that "
+        "was compressed as JPEG once more: not for comparison with published "
+        "figures.",
     },
     "noto_emoji": {
         "licence": "Apache-2.0; region flags are in the public domain",
@@ -42,8 +44,9 @@ class Entry:
 
     Reads `--epochs N`, at most N epochs in each phase, to try a recipe, and
     `--out FOLDER`, where to leave the entry in place of the recipe's own
-    folder. Checkpoints go to `runs/<entry>` below the working directory, where
-    the recipe goes on after an interruption.
+    folder, or of `runs/<entry>_trial` if it is a trial. Checkpoints go to
+    `runs/<entry>` below the working directory, where the recipe goes on after
+    an interruption.
 
     Args:
         script: Path of the recipe, its `__file__`. The first line of its
@@ -60,13 +63,17 @@ class Entry:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.add_argument("--epochs", type=int, help="at most, for a trial")
-        parser.add_argument("--out", type=Path, default=script.parent)
+        parser.add_argument("--out", type=Path, help="where to leave the entry")
         for name, default in (options or {}).items():
             parser.add_argument(name, type=type(default), default=default)
         self.args = parser.parse_args()
         self.name = script.parent.name
-        self.folder, self.runs = self.args.out, Path("runs") / self.name
-        if self.args.epochs is not None:  # apart from those of the real run
+        self.folder, self.runs = script.parent, Path("runs") / self.name
+        if self.args.epochs is not None:  # apart from the entry and its run
+            self.folder = Path("runs") / f"{self.name}_trial"
+        if self.args.out is not None:
+            self.folder = self.args.out
+        if self.args.epochs is not None:
             self.runs = self.folder / "runs"
         self.folder.mkdir(parents=True, exist_ok=True)
         # Without where folders are on this machine.

@@ -22,7 +22,7 @@ COMMIT = "0" * 40
 class Hub(http.server.BaseHTTPRequestHandler):
     """Serves `folder` as the repository me/tiny; notes what it is asked."""
 
-    folder, asked, protocol_version = None, [], "HTTP/1.1"
+    folder, asked, fetched, protocol_version = None, [], [], "HTTP/1.1"
 
     def do_HEAD(self):
         self.asked.append(self.path)
@@ -43,6 +43,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
         return data
 
     def do_GET(self):
+        self.fetched.append(self.path.rsplit("/")[-1])
         self.wfile.write(self.do_HEAD())
 
     def log_message(self, *args):
@@ -52,7 +53,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A hub with one preset, and an empty cache."""
-    Hub.folder, Hub.asked = tmp_path / "served", []
+    Hub.folder, Hub.asked, Hub.fetched = tmp_path / "served", [], []
     CASES["vae"]().save_to_preset(Hub.folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -66,6 +67,14 @@ def hub(tmp_path, monkeypatch):
     yield tmp_path / "home" / "keras_gen" / "me" / "tiny"
     server.shutdown()
     server.server_close()
+
+
+def test_more_than_the_card_says_is_not_fetched(hub):
+    (Hub.folder / "model.weights.h5").write_bytes(b"0" * 10**6)
+    with pytest.raises(ValueError, match="has 1000000 bytes, more than"):
+        kg.from_preset("hf://me/tiny")
+    assert "config.json" in Hub.fetched
+    assert "model.weights.h5" not in Hub.fetched
 
 
 def test_a_preset_is_downloaded_once(hub):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_gen as kg
 from keras_gen.entries import statistics
@@ -69,6 +70,25 @@ def test_recorded_figures_are_found_again():
             x, kg.from_preset(name).reconstruct(x)
         )
         assert error / unit == pytest.approx(value, rel=5e-3)
+
+
+def test_an_entry_learns_from_other_pictures(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(12):
+        image = Image.fromarray(rng.integers(0, 256, (20, 24, 3), "uint8"))
+        image.save(pictures / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["fine_tune.py", str(pictures)])
+    runpy.run_path(str(ZOO.parent / "examples" / "fine_tune.py"))
+    with Image.open(tmp_path / "runs" / "tuned.png") as picture:
+        shown = np.asarray(picture).astype(int)
+    tuned = kg.from_preset(tmp_path / "runs" / "tuned")
+    expected = kg.pictures.to_grid(tuned.generate(64, seed=0)).astype(int)
+    assert np.abs(shown - expected).max() <= 1
+    before = kg.from_preset("beta_vae_mnist")
+    assert not np.array_equal(before.get_weights()[0], tuned.get_weights()[0])
 
 
 def test_the_zoo_is_small():

@@ -17,7 +17,7 @@ WEIGHTS = "model.weights.h5"
 CARD = "card.json"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LARGEST_JSON = 4 * 2**20
+LARGEST_JSON = 4 * 2**20
 _LARGEST_NUMBER = 2**26  # in a configuration, but for seeds
 # Of these arrays are made as soon as an object is.
 _LARGEST = {"kernel_size": 128, "num_steps": 10_000}
@@ -55,8 +55,8 @@ def read_json(folder, name):
             or not a JSON object.
     """
     path = plain_file(folder, name)
-    if path.stat().st_size > _LARGEST_JSON:
-        raise ValueError(f"{name} is larger than {_LARGEST_JSON} bytes")
+    if path.stat().st_size > LARGEST_JSON:
+        raise ValueError(f"{name} is larger than {LARGEST_JSON} bytes")
     try:
         value = json.loads(path.read_bytes())
         _check_depth(value)
@@ -87,20 +87,26 @@ def describe_file(path):
     return {"sha256": sha256, "size": path.stat().st_size}
 
 
-def check_file(folder, card, name):
-    """Raise unless a file is the one that the card describes."""
+def described(card, name):
+    """Return what a card says of a file."""
     files = card.get("files")
     if not isinstance(files, dict) or not isinstance(files.get(name), dict):
         raise ValueError(f"{CARD} has no digest of {name}")
+    return files[name]
+
+
+def check_file(folder, card, name):
+    """Raise unless a file is the one that the card describes."""
+    expected = described(card, name)
     path = plain_file(folder, name)
     if not path.exists():
         raise ValueError(f"{name} is missing")
-    if path.stat().st_size != files[name].get("size"):
+    if path.stat().st_size != expected.get("size"):
         raise ValueError(
             f"{name} is damaged: it has {path.stat().st_size} bytes, not "
-            f"{files[name].get('size')}"
+            f"{expected.get('size')}"
         )
-    if describe_file(path)["sha256"] != files[name].get("sha256"):
+    if describe_file(path)["sha256"] != expected.get("sha256"):
         raise ValueError(f"{name} is damaged: its SHA-256 is another")
 
 

@@ -1,6 +1,5 @@
 """From the name of a preset to its folder."""
 
-import contextlib
 import difflib
 import os
 import re
@@ -10,8 +9,10 @@ from pathlib import Path
 
 from keras_gen.training.preset_files import CARD
 from keras_gen.training.preset_files import CONFIG
+from keras_gen.training.preset_files import LARGEST_JSON
 from keras_gen.training.preset_files import WEIGHTS
 from keras_gen.training.preset_files import check_file
+from keras_gen.training.preset_files import described
 from keras_gen.training.preset_files import read_json
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -65,7 +66,9 @@ def _download(url):
     if folder.is_dir():
         return folder
     try:
+        from huggingface_hub import get_hf_file_metadata
         from huggingface_hub import hf_hub_download
+        from huggingface_hub import hf_hub_url
     except ImportError as error:
         raise ImportError(
             "Downloading presets needs huggingface_hub: "
@@ -74,9 +77,19 @@ def _download(url):
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
     try:
+        card = None
         # The largest comes last: the others may already be refused.
         for name in (CARD, CONFIG, WEIGHTS):
             try:
+                address = hf_hub_url(repository, name, revision=revision)
+                size = get_hf_file_metadata(address).size
+                limit = LARGEST_JSON
+                if card is not None:
+                    limit = described(card, name).get("size")
+                if size is not None and size > limit:
+                    raise ValueError(
+                        f"{name} has {size} bytes, more than {limit}"
+                    )
                 hf_hub_download(
                     repository, name, revision=revision, local_dir=temporary
                 )
@@ -94,8 +107,11 @@ def _download(url):
                     f"The preset {url!r} is refused: {error}"
                 ) from error
         shutil.rmtree(temporary / ".cache", ignore_errors=True)
-        with contextlib.suppress(OSError):  # another process was faster
+        try:
             os.rename(temporary, folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
         return folder
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

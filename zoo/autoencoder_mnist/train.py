@@ -1,4 +1,4 @@
-"""Convolutional autoencoders of MNIST with 16 and 32 latents.
+"""Convolutional autoencoder of MNIST with 32 latents, beside one with 16.
 
     TFDS_DATA_DIR=... python zoo/autoencoder_mnist/train.py
 

@@ -2,6 +2,7 @@
 
     KERAS_BACKEND=torch python zoo/dcgan_emoji/train.py --pictures FOLDER
 
+FOLDER holds the pictures of Noto Emoji, `png/128` of googlefonts/noto-emoji.
 Writes the preset, `samples.png` and `training.gif` beside this file.
 Interrupted, it goes on where it was.
 

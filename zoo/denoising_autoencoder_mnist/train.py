@@ -1,4 +1,4 @@
-"""Denoising autoencoders of MNIST, one for each corruption.
+"""Denoising autoencoder of MNIST for Gaussian noise, beside two others.
 
     TFDS_DATA_DIR=... python zoo/denoising_autoencoder_mnist/train.py
 

@@ -1,10 +1,10 @@
-"""EBGAN of MNIST, with the pull-away term and without.
+"""EBGAN of MNIST with the pull-away term, beside one without.
 
     TFDS_DATA_DIR=... python zoo/ebgan_mnist/train.py
 
-Prints the Frechet distance of both, and how far samples lie apart, real images
-being 1. Writes the preset and `samples.png` of the first beside this file.
-Interrupted, it goes on where it was.
+Prints the Frechet distance, precision and recall of both. Writes the preset and
+`samples.png` of the one with the term beside this file. Interrupted, it goes on
+where it was.
 
 After Zhao et al., Energy-based Generative Adversarial Network, 2016
 (arXiv:1609.03126).

@@ -1,4 +1,4 @@
-"""IWAE with 50 samples on dynamically binarised MNIST, 784-200-200-50, tanh.
+"""IWAE with 50 samples on binarised MNIST, trained on from `vae_mnist`.
 
     TFDS_DATA_DIR=... python zoo/iwae_mnist/train.py
 

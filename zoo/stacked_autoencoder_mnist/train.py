@@ -1,4 +1,4 @@
-"""Stacked autoencoder of MNIST, 784-256-64-32: greedy against end to end.
+"""Stacked autoencoder of MNIST, 784-256-64-32, greedy, then end to end.
 
     TFDS_DATA_DIR=... python zoo/stacked_autoencoder_mnist/train.py
 
