@@ -35,9 +35,14 @@ DRAWN = {
     "": {},
     "temperature 1.0": {},
     "temperature 0.9": {"temperature": 0.9},
-    "guidance 1.0": {"guidance_scale": 1.0, **QUICK},
-    "guidance 2.0": {"guidance_scale": 2.0, **QUICK},
-    "euler, 10 steps": {"sampler": "euler", "num_steps": 10},
+    **{
+        f"dpmpp_2m, 20 steps, guidance {w}": {"guidance_scale": w, **QUICK}
+        for w in (0.0, 1.0, 2.0)
+    },
+    **{
+        f"{sampler}, {n} steps": {"sampler": sampler, "num_steps": n}
+        for sampler, n in (("euler", 10), ("euler", 20), ("flow_heun", 5))
+    },
 }
 
 
@@ -89,6 +94,8 @@ def cost(name):
 def recompute(model, figure, data):
     """Return a figure of a card computed anew, or None."""
     name = figure["name"]
+    if data not in ("mnist", "cifar10"):
+        return None
     binarize = name.startswith("negative log-likelihood")
     x, y = kg.data.load(data, "test", binarize=binarize, batch_size=10_000)[0]
     if binarize:

@@ -33,7 +33,8 @@ model = kg.models.DDPM(network, schedule="cosine")
 entry.fit(model, train, 20, 2e-3)
 fast = {"sampler": "dpmpp_2m", "num_steps": 20}
 for w in (0.0, 1.0, 2.0):
-    options = {"label": f"guidance {w}: ", "guidance_scale": w, **fast}
+    options = {"guidance_scale": w, **fast}
+    options["label"] = f"dpmpp_2m, 20 steps, guidance {w}: "
     entry.evaluate(model, ["fd", "class_accuracy"], repeats=1, **options)
 bits = model.variational_bound(x, y, terms=50)["bits_per_dim"]
 entry.record(
