@@ -20,8 +20,8 @@ class SemiSupervisedGAN(AdversarialModel):
         G down  |E h(x) - E h(G(z))|^2, averaged over the features h
 
     where (x', y') are drawn from the labelled samples, as many as the batch
-    has of x. Give the labelled samples once, with `set_labelled`; `fit` takes
-    the others, and ignores labels.
+    has of x: all of them where that is as many. Give these once, with
+    `set_labelled`; `fit` takes the others, and ignores labels.
 
     Logs `accuracy` and `classifier_loss`: in training on labelled samples, in
     `evaluate(x, y)` on those given.
@@ -95,9 +95,7 @@ class SemiSupervisedGAN(AdversarialModel):
             y: Integer array `(num_labelled,)` in [0, K).
         """
         x = np.asarray(x)
-        checks.check_batch(x, self.data_shape, type(self).__name__)
-        if len(self.data_shape) == 3:
-            checks.check_range(x, type(self).__name__)
+        checks.check_array(x, self.data_shape, type(self).__name__)
         num_classes = self.discriminator.outputs[0].shape[-1]
         y = checks.check_labels(y, self.num_labelled, num_classes)
         if len(x) != self.num_labelled:
@@ -147,10 +145,10 @@ class SemiSupervisedGAN(AdversarialModel):
         return ops.mean(entropy), ops.mean(ops.cast(hits, "float32"))
 
     def draw_labelled(self, n):
-        """Return n labelled samples, drawn with replacement."""
-        rows = keras.random.randint(
-            (n,), 0, self.num_labelled, seed=self.seed_generator
-        )
+        """Return n labelled samples, each as often as others or once more."""
+        order = ops.arange(self.num_labelled, dtype="int32")
+        order = keras.random.shuffle(order, seed=self.seed_generator)
+        rows = ops.take(order, ops.arange(n, dtype="int32") % self.num_labelled)
         x = ops.take(ops.convert_to_tensor(self.labelled_x), rows, axis=0)
         return x, ops.take(ops.convert_to_tensor(self.labelled_y), rows, axis=0)
 

@@ -286,11 +286,14 @@ def test_a_fixed_logit_for_generated():
     accuracy = (real.argmax(-1) == y).mean()
     np.testing.assert_allclose(host(loss["accuracy"]), accuracy, rtol=1e-6)
     np.testing.assert_array_equal(model.classify(real), real.argmax(-1))
-    # In training both labelled samples are drawn, each with its own label.
+    # In training both labelled samples are drawn, each with its own label,
+    # one as often as the other, and either first.
     model.set_labelled(labelled, [1, 2])
     x, y = (host(t) for t in model.draw_labelled(200))
-    assert 60 < (y == 1).sum() < 140
+    assert (y == 1).sum() == 100
     np.testing.assert_array_equal(x, labelled[y - 1])
+    firsts = [host(model.draw_labelled(1)[1])[0] for _ in range(40)]
+    assert 8 < firsts.count(1) < 32
 
 
 def test_semi_supervised_bad_input(digits):
