@@ -225,7 +225,7 @@ def _ebgan(shape, num_classes, num_images):
     return model
 
 
-def _denoising(model, shape, num_classes, **options):
+def _denoising(model, shape, num_classes):
     """Return a model with a small U-Net, for machines without a GPU."""
     filters = (16, 32) if min(shape[:2]) < 16 else (16, 32, 64)
     if shape[-1] == 3:
@@ -233,14 +233,13 @@ def _denoising(model, shape, num_classes, **options):
     network = nets.unet(
         shape, filters, blocks=1, attention=(), num_classes=num_classes
     )
-    model = model(network, ema_decay=0.995, **options)
+    model = model(network, ema_decay=0.995)
     model.compile(keras.optimizers.Adam(2e-3))
     return model
 
 
 def _ddpm(shape, num_classes, num_images):
-    # The linear schedule leaves less of a small image for most of its steps.
-    return _denoising(models.DDPM, shape, num_classes, schedule="cosine")
+    return _denoising(models.DDPM, shape, num_classes)
 
 
 def _flow_matching(shape, num_classes, num_images):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import keras_gen as kg
+from keras_gen.entries import Entry
 from keras_gen.entries import statistics
 from keras_gen.training.preset_files import check_file
 from tests.conftest import data_folder
@@ -89,6 +90,18 @@ def test_an_entry_learns_from_other_pictures(tmp_path, monkeypatch):
     assert np.abs(shown - expected).max() <= 1
     before = kg.from_preset("beta_vae_mnist")
     assert not np.array_equal(before.get_weights()[0], tuned.get_weights()[0])
+
+
+def test_a_trial_leaves_the_entry_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = ZOO / "vae_mnist" / "train.py"
+    for arguments, folder in (
+        ([], script.parent),
+        (["--epochs", "1"], Path("runs") / "vae_mnist_trial"),
+        (["--epochs", "1", "--out", "elsewhere"], Path("elsewhere")),
+    ):
+        monkeypatch.setattr("sys.argv", [str(script), *arguments])
+        assert Entry(script, "mnist").folder == folder
 
 
 def test_the_zoo_is_small():
