@@ -14,13 +14,9 @@ from keras_gen.cli import main
 from keras_gen.recipes import RECIPES
 from keras_gen.recipes import encoded
 from tests.cases import CASES
-from tests.conftest import BACKEND
 
 OPTIONS = ["compare", "--batch-size", "512", "-n", "60"]
-# JAX compiles each for long.
 MODELS = comparison.MODELS
-if BACKEND == "jax":
-    MODELS = ("autoencoder", "conditional_vae", "vqvae", "gan", "ddpm")
 
 
 def _codes():
@@ -48,8 +44,6 @@ def small(monkeypatch):
 def test_every_model_is_on_the_page(small, tmp_path, capsys):
     out = tmp_path / "all"
     command = [*OPTIONS, "--out", str(out)]
-    if BACKEND == "jax":
-        command += ["--models", *MODELS]
     assert main([*command, "--epochs", "1"]) == 0
     for name in MODELS:
         result = json.loads((out / name / "result.json").read_text())
