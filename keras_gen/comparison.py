@@ -116,8 +116,7 @@ def add_command(commands, add_data_options):
 
 
 def _compare(args):
-    options = ("minutes", "epochs", "batch_size", "n", "image_size")
-    for name in options:
+    for name in ("minutes", "epochs", "batch_size", "n", "image_size"):
         value = getattr(args, name)
         if value is not None and not value > 0:
             option = f"-{name}" if name == "n" else f"--{name}"
@@ -150,11 +149,10 @@ def _compare_in(out, args):
             raise ValueError(f"{name} needs a data set with labels.")
         _job(out, name, f"{i + 1}/{len(asked)}")
         # After each model: what there is can be looked at.
-        write_page(out, _results(out), _about(settings, None))
-    results = _results(out)
-    measured = [m for m in MODELS if m in results]  # some by earlier calls
-    models = None if measured == default else measured
-    write_page(out, results, _about(settings, models))
+        results = _results(out)  # some by earlier calls
+        shown = [m for m in MODELS if m in results or m in asked]
+        models = None if shown == default else shown
+        write_page(out, results, _about(settings, models))
     print(f"page: {out / 'index.html'}")
     missing = [name for name in asked if not (out / name / _RESULT).exists()]
     if missing:

@@ -54,9 +54,7 @@ class ModeCollapse(keras.callbacks.Callback):
         self.seed = seed
         self.arguments = generate_arguments
         real = np.asarray(real)[:num_samples]
-        checks.check_batch(real, real.shape[1:], "ModeCollapse")
-        if real.ndim == 4:
-            checks.check_range(real, "ModeCollapse")
+        checks.check_array(real, real.shape[1:], "ModeCollapse")
         self.shape = real.shape[1:]
         self.spread = mean_distance(real)
         if not self.spread > 0:

@@ -116,8 +116,7 @@ class Autoregressive(GenerativeModel):
         x = np.asarray(x)
         name = "Autoregressive.log_likelihood"
         if self.images:
-            checks.check_batch(x, self.data_shape, name)
-            checks.check_range(x, name)
+            checks.check_array(x, self.data_shape, name)
             x = ops.convert_to_numpy(self._to_codes(x)).astype("int32")
         checks.check_codes(x, self.data_shape, (self.num_codes,), name)
         inputs = self._inputs(x.astype("int32"), labels)
