@@ -112,6 +112,6 @@ def test_the_zoo_is_small():
 def test_the_pages_show_the_cards():
     """If not: python zoo/readme.py"""
     script = runpy.run_path(str(ZOO / "readme.py"))
-    for page, table in script["PAGES"].items():
+    for page, tables in script["PAGES"].items():
         text = page.read_text()
-        assert script["renewed"](text, table()) == text, page
+        assert script["renewed"](text, tables) == text, page

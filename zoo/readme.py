@@ -9,6 +9,7 @@ from keras_gen.hub import describe_metric
 from keras_gen.hub import headline
 from keras_gen.hub import list_presets
 from keras_gen.hub import size_of
+from keras_gen.metrics import classifiers
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- written by zoo/readme.py -->\n", "<!-- end -->\n"
@@ -33,6 +34,21 @@ def entries():
     return "\n".join(rows) + "\n"
 
 
+def extractors():
+    """Return the table of the classifiers that figures are measured with."""
+    rows = [
+        "| classifier | parameters | size | test accuracy | trained by |",
+        "|---|---|---|---|---|",
+    ]
+    for name, card in classifiers.available().items():
+        size = (classifiers.FOLDER / f"{name}.weights.h5").stat().st_size
+        rows.append(
+            f"| {name} | {card['parameters']:,} | {size / 1e6:.1f} MB | "
+            f"{card['test_accuracy']:.2%} | `{card['command']}` |"
+        )
+    return "\n".join(rows) + "\n"
+
+
 def gallery():
     """Return a table with a picture of each entry, three a row."""
     cells = [
@@ -47,15 +63,22 @@ def gallery():
     return "\n".join(lines) + "\n"
 
 
-def renewed(text, table):
-    """Return a page with what stands between the marks replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return before + BEGIN + table + END + after
+def renewed(text, tables):
+    """Return a page with what stands between its marks replaced, in turn."""
+    first, *parts = text.split(BEGIN)
+    rest = [part.split(END)[1] for part in parts]
+    parts = [
+        BEGIN + table() + END + after
+        for table, after in zip(tables, rest, strict=True)
+    ]
+    return first + "".join(parts)
 
 
-PAGES = {ROOT / "zoo" / "README.md": entries, ROOT / "README.md": gallery}
+PAGES = {
+    ROOT / "zoo" / "README.md": (entries, extractors),
+    ROOT / "README.md": (gallery,),
+}
 
 if __name__ == "__main__":
-    for page, table in PAGES.items():
-        page.write_text(renewed(page.read_text(), table()))
+    for page, tables in PAGES.items():
+        page.write_text(renewed(page.read_text(), tables))
