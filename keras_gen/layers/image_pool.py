@@ -23,7 +23,10 @@ class ImagePool(keras.layers.Layer):
 
     Reference:
         Shrivastava et al., Learning from Simulated and Unsupervised Images
-        through Adversarial Training, 2016, arXiv:1612.07828.
+        through Adversarial Training, 2016, arXiv:1612.07828, for the history
+        of samples; Zhu et al., Unpaired Image-to-Image Translation using
+        Cycle-Consistent Adversarial Networks, 2017, arXiv:1703.10593, whose
+        authors exchange samples this way.
     """
 
     def __init__(self, size, shape, **kwargs):

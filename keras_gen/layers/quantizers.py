@@ -187,8 +187,10 @@ class VectorQuantizer(keras.layers.Layer):
         self.codebook.assign(ops.where(dead[:, None], fresh, codebook))
         # Of several devices, what the first has drawn.
         codebook = ops.convert_to_tensor(self.codebook)
-        self.counts.assign(ops.where(dead, 1.0, counts))
-        self.sums.assign(ops.where(dead[:, None], codebook, sums))
+        # Not below the threshold, where the next step would find it dead.
+        n = max(1.0, self.restart_below)
+        self.counts.assign(ops.where(dead, n, counts))
+        self.sums.assign(ops.where(dead[:, None], n * codebook, sums))
 
     def _place(self, flat):
         """Place the codes by k-means, on the first training batch only."""
@@ -251,7 +253,7 @@ class FiniteScalarQuantizer(keras.layers.Layer):
     any further loss.
 
     Args:
-        levels: Sequence of integers of at least 3, one for each dimension.
+        levels: Sequence of integers in [3, 1000], one for each dimension.
             With 2 the shift saturates tanh.
 
     Reference:
@@ -264,9 +266,10 @@ class FiniteScalarQuantizer(keras.layers.Layer):
     def __init__(self, levels=(8, 5, 5), dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         levels = tuple(int(level) for level in levels)
-        if not levels or min(levels) < 3:
+        # Above a thousand, eps would let the ends round to one more level.
+        if not levels or min(levels) < 3 or max(levels) > 1000:
             raise ValueError(
-                f"`levels` must all be at least 3. Received: levels={levels}"
+                f"`levels` must all be in [3, 1000]. Received: levels={levels}"
             )
         self.levels = levels
         self.dim = len(levels)

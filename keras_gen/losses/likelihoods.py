@@ -31,7 +31,7 @@ class Bernoulli:
         return _sum_over_data(ops.softplus(a) - x * a)
 
     def mean(self, outputs):
-        return 2.0 * ops.sigmoid(outputs) - 1.0
+        return 2.0 * ops.sigmoid(ops.cast(outputs, "float32")) - 1.0
 
     def get_config(self):
         return {}
@@ -66,6 +66,7 @@ class _Scaled(keras.layers.Layer):
         return ops.maximum(ops.convert_to_tensor(self.log_scale), -7.0)
 
     def mean(self, outputs):
+        outputs = ops.cast(outputs, "float32")
         if len(outputs.shape) < 4:  # points know no range
             return outputs
         return ops.clip(outputs, -1.0, 1.0)

@@ -15,9 +15,10 @@ class Autoencoder(LatentModel):
         L = -ln p(x | g(f(x)))
 
     with encoder f and decoder g, summed over the pixels and averaged over the
-    batch. With the default likelihood that is the squared error, up to a
-    constant. `mse` in the logs is the mean squared error of pixels scaled to
-    [0, 1], to compare with that of as many principal components.
+    batch. With the default likelihood, a `Gaussian` of sigma 1/2 for pixels in
+    [-1, 1], that is twice the squared error, up to a constant. `mse` in the
+    logs is the mean squared error of pixels scaled to [0, 1], to compare with
+    that of as many principal components.
 
     A code has no prior. `generate` draws from a Gaussian fitted to the codes
     during training.
@@ -27,8 +28,8 @@ class Autoencoder(LatentModel):
         decoder: `keras.Model` from codes to tensors of the shape of the
             images, or None for the transposed weights of `encoder`, fully
             connected then ("tied weights").
-        likelihood: `"gaussian"` for squared error, `"bernoulli"` for binary
-            cross-entropy, or any other, see `VAE`.
+        likelihood: `"gaussian"` for twice the squared error, `"bernoulli"` for
+            binary cross-entropy, or any other, see `VAE`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
     Raises:

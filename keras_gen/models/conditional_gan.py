@@ -15,14 +15,16 @@ class ConditionalGAN(AdversarialModel):
     follows from its inputs and outputs:
 
     - it takes `[x, y]` and returns a logit D(x, y): the losses are those of a
-      `GAN`, a sample with the wrong label is a fake. With the label joined to
-      the features this is the conditional GAN, with an inner product
-      psi(h(x)) + <e_y, h(x)> the projection discriminator;
+      `GAN`, of samples with the label they have or were made for. With the
+      label joined to the features this is the conditional GAN, with an inner
+      product psi(h(x)) + <e_y, h(x)> the projection discriminator;
     - it takes x and returns a logit D(x) and K class logits c(x), the
       auxiliary classifier: with w `classifier_weight`
 
           D down  its loss + w mean CE(y, c(x))
           G down  its loss + w mean CE(y, c(G(z, y)))
+
+      (in the paper D also learns the classes of generated samples).
 
     Logs `classifier_loss`, the generator's cross-entropy, 0 without classifier.
 

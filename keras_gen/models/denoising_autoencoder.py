@@ -25,7 +25,8 @@ class DenoisingAutoencoder(LatentModel):
             connected then ("tied weights").
         corruption: Layer such as `keras_gen.layers.GaussianCorruption()`,
             `MaskingCorruption()` or `SaltAndPepper()`.
-        likelihood: `"gaussian"` for squared error, or another, see `VAE`.
+        likelihood: `"gaussian"` for twice the squared error, or another, see
+            `VAE`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
     Raises:

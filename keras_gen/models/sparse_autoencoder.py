@@ -24,7 +24,8 @@ class SparseAutoencoder(LatentModel):
             images, or None for the transposed weights of `encoder`, fully
             connected then ("tied weights").
         penalty: `keras_gen.losses.L1Sparsity()` or `KLSparsity()`.
-        likelihood: `"gaussian"` for squared error, or another, see `VAE`.
+        likelihood: `"gaussian"` for twice the squared error, or another, see
+            `VAE`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
     Raises:

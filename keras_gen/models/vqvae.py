@@ -40,7 +40,8 @@ class VQVAE(GenerativeModel):
         quantizer: `keras_gen.layers.VectorQuantizer`,
             `FiniteScalarQuantizer`, `LookupFreeQuantizer` or
             `ResidualQuantizer`.
-        likelihood: `"gaussian"` for squared error, or another, see `VAE`.
+        likelihood: `"gaussian"` for twice the squared error, or another, see
+            `VAE`.
         prior: `Autoregressive` over grids of `prior_shape`, or None. It can be
             attached later: `model.attach_prior(prior)`, which also compares
             its `codebook`, if it has one, with `fingerprint`.

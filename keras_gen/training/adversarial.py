@@ -4,14 +4,13 @@ import warnings
 
 import keras
 from keras import ops
-from scipy.special import ndtr
-from scipy.special import ndtri
 
 from keras_gen import checks
 from keras_gen.losses import get_adversarial_loss
 from keras_gen.training import backend
 from keras_gen.training.historical import HistoricalAverage
 from keras_gen.training.model import GenerativeModel
+from keras_gen.training.noise import truncate
 
 
 class AdversarialModel(GenerativeModel):
@@ -480,20 +479,3 @@ def _warn_of_batch_statistics(network):
             f"{mixing}. The penalty is then another one; leave them out.",
             stacklevel=5,
         )
-
-
-def truncate(z, truncation):
-    """Return z with each entry within [-truncation, truncation].
-
-    Normal z gets the law of normal numbers that are drawn again until they
-    fall within.
-    """
-    if truncation is None:
-        return z
-    if not truncation > 0:
-        raise ValueError(
-            "`truncation` must be above 0, or None. "
-            f"Received: truncation={truncation}"
-        )
-    low, high = ndtr(-truncation), ndtr(truncation)
-    return ndtri(low + (high - low) * ndtr(z)).astype("float32")

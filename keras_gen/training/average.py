@@ -20,6 +20,10 @@ class AveragedNetworks(keras.layers.Layer):
         networks: Dict from name to built `keras.Model`.
         decay: Float in [0, 1), the decay that the warm-up approaches.
 
+    Raises:
+        ValueError: If the decay is out of range, or weights are of half
+            precision.
+
     Reference:
         Polyak and Juditsky, Acceleration of Stochastic Approximation by
         Averaging, 1992. The warm-up is the one of
@@ -32,6 +36,18 @@ class AveragedNetworks(keras.layers.Layer):
             raise ValueError(
                 "`ema_decay` must be in [0, 1), or None for no average. "
                 f"Received: ema_decay={decay}"
+            )
+        small = [
+            f"{name}/{weight.path}: {weight.dtype}"
+            for name, network in networks.items()
+            for weight in network.trainable_weights
+            if weight.dtype not in ("float32", "float64")
+        ]
+        if small:
+            raise ValueError(
+                "`ema_decay` needs weights of float32 at least: in fewer bits "
+                'an average stops moving. Use a policy such as "mixed_bfloat16"'
+                f", or `ema_decay=None`. Received: {small[0]}"
             )
         self.decay = decay
         self.updates = self.add_weight(

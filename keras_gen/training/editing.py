@@ -6,6 +6,7 @@ from keras_gen import checks
 from keras_gen.diffusion import samplers
 from keras_gen.training.noise import draw
 from keras_gen.training.noise import noise_streams
+from keras_gen.training.noise import slerp
 
 
 class Editing:
@@ -188,13 +189,7 @@ class Editing:
             )
             for x in (x0, x1)
         )
-        cosine = (z0 * z1).sum(-1, keepdims=True) / (
-            np.linalg.norm(z0, axis=-1, keepdims=True)
-            * np.linalg.norm(z1, axis=-1, keepdims=True)
-        )
-        w = np.maximum(np.arccos(np.clip(cosine, -1, 1)), 1e-4)
-        t = np.linspace(0, 1, steps)[:, None]
-        z = (np.sin((1 - t) * w) * z0 + np.sin(t * w) * z1) / np.sin(w)
+        z = slerp(z0, z1, np.linspace(0, 1, steps)[:, None])
         if self.num_classes is not None:
             labels = np.repeat(np.broadcast_to(labels, len(z)), steps)
         z = z.reshape(-1, *self.data_shape).astype("float32")

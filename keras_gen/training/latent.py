@@ -11,6 +11,7 @@ from keras_gen.layers.tied import tied_decoder
 from keras_gen.training import backend
 from keras_gen.training.model import GenerativeModel
 from keras_gen.training.noise import sample_noise
+from keras_gen.training.noise import slerp
 
 
 def log_normal(z, mean, log_var):
@@ -196,16 +197,8 @@ class LatentModel(GenerativeModel):
                 f"{len(z0)} and {len(z1)}"
             )
         t = np.linspace(0, 1, steps)[:, None]
-        a, b = 1 - t, t
-        if spherical:
-            lengths = [
-                np.linalg.norm(z, axis=-1, keepdims=True) for z in (z0, z1)
-            ]
-            cosine = (z0 * z1).sum(-1, keepdims=True) / np.prod(lengths, axis=0)
-            # Of parallel latents every weighting is right: avoid 0 / 0.
-            w = np.maximum(np.arccos(np.clip(cosine, -1, 1)), 1e-4)
-            a, b = np.sin((1 - t) * w) / np.sin(w), np.sin(t * w) / np.sin(w)
-        return self._decode_grid(a * z0 + b * z1, labels, use_ema)
+        z = slerp(z0, z1, t) if spherical else (1 - t) * z0 + t * z1
+        return self._decode_grid(z, labels, use_ema)
 
     def traverse(
         self, x, dimensions=None, values=None, labels=None, use_ema=None

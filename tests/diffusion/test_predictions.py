@@ -8,7 +8,8 @@ from keras_gen.diffusion.predictions import PREDICTIONS
 from tests.conftest import host
 from tests.conftest import tensor
 
-LEVELS = [(0.8, 0.6), (1.0, 3.0), (0.3, 0.7)]  # preserving, exploding, flow
+# Preserving, exploding, flow, and one whose SNR is above the 5 of "min_snr".
+LEVELS = [(0.8, 0.6), (1.0, 3.0), (0.3, 0.7), (0.98, 0.2)]
 
 
 @pytest.fixture
@@ -69,17 +70,22 @@ def test_targets_do_not_change_with_the_scale(name, pair):
     )
 
 
-def test_weights_of_the_table():
+@pytest.mark.parametrize("alpha, sigma", [(0.8, 0.6), (0.96, 0.28)])
+def test_weights_of_the_table(alpha, sigma):
     """On the errors of x0 and v at a variance-preserving level."""
-    alpha, sigma = 0.8, 0.6
     snr = alpha**2 / sigma**2
+    get, kind = kg.diffusion.get_weighting, kg.diffusion.Weighting
     table = {
-        "simple": (snr, snr / (snr + 1)),
-        "min_snr": (min(snr, 5), min(snr, 5) / (snr + 1)),
-        "p2": (snr / (1 + snr), snr / ((snr + 1) * (1 + snr))),
+        get("simple"): (snr, snr / (snr + 1)),
+        get("min_snr"): (min(snr, 5), min(snr, 5) / (snr + 1)),
+        get("p2"): (snr / (1 + snr), snr / ((snr + 1) * (1 + snr))),
+        kind("min_snr", 1.5): (min(snr, 1.5), min(snr, 1.5) / (snr + 1)),
+        kind("p2", 2.0): (
+            snr / (1 + snr) ** 2,
+            snr / ((snr + 1) * (1 + snr) ** 2),
+        ),
     }
-    for name, expected in table.items():
-        weighting = kg.diffusion.get_weighting(name)
+    for weighting, expected in table.items():
         for prediction, value in zip(("data", "velocity"), expected):
             w = weighting(
                 kg.diffusion.get_prediction(prediction),

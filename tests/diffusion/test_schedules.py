@@ -122,6 +122,14 @@ def test_training_draws_the_levels_of_the_schedule(name):
     assert np.abs(t - expected).max() < 0.05  # equal distributions
 
 
+def test_training_draws_every_step():
+    """From 1 to T; at 0 there is no noise to learn."""
+    drawn = kg.diffusion.CosineSchedule(4).draw_steps(
+        400, keras.random.SeedGenerator(0)
+    )
+    assert set(host(drawn)) == {1, 2, 3, 4}
+
+
 def test_logit_normal_times():
     schedule = kg.diffusion.RectifiedFlow("logit_normal")
     _, t = schedule.draw(4000, keras.random.SeedGenerator(0))

@@ -105,6 +105,21 @@ def test_a_restarted_code_stays_where_it_was_put():
     np.testing.assert_allclose(host(layer.codebook)[1], 3.0, rtol=1e-6)
 
 
+def test_a_code_restarted_at_a_high_threshold_lives():
+    """Chosen by as many vectors a batch, it is not restarted again."""
+    layer = layers.VectorQuantizer(2, 1, ema_decay=0.9, restart_below=4.0)
+    layer.counts.assign([9.0, 4.0])
+    layer.codebook.assign([[0.0], [90.0]])
+    layer(tensor(np.full((1, 8, 1), 3.0)), training=True)
+    np.testing.assert_allclose(host(layer.counts)[1], 4.0)
+    np.testing.assert_allclose(host(layer.sums)[1], 12.0, rtol=1e-6)
+    layer.codebook.assign([[90.0], [3.0]])  # which now gets 8 a batch
+    layer(tensor(np.full((1, 8, 1), 3.5)), training=True)
+    np.testing.assert_allclose(host(layer.counts)[1], 4.4, rtol=1e-6)
+    mean = (0.9 * 12.0 + 0.1 * 28.0) / 4.4
+    np.testing.assert_allclose(host(layer.codebook)[1], mean, rtol=1e-6)
+
+
 def test_kmeans_places_the_codes_once():
     centres = np.array([[0.0, 0], [9, 0], [0, 9], [9, 9]])
     z = centres[np.arange(64) % 4] + 0.01 * RNG.normal(size=(64, 2))
@@ -299,7 +314,8 @@ def test_configuration():
             ),
             "of an averaged codebook",
         ),
-        (lambda: layers.FiniteScalarQuantizer((5, 2)), "at least 3"),
+        (lambda: layers.FiniteScalarQuantizer((5, 2)), r"in \[3, 1000\]"),
+        (lambda: layers.FiniteScalarQuantizer((1002,)), r"in \[3, 1000\]"),
         (
             lambda: layers.ResidualQuantizer(
                 [layers.VectorQuantizer(4, d) for d in (2, 3)]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_gen import metrics
+from keras_gen.metrics import latents
 
 RNG = np.random.default_rng(0)
 FACTORS = RNG.integers(0, 4, (2000, 2))
@@ -46,6 +47,36 @@ def test_exact_values():
     # Both latents hold the one factor: no gap at all.
     twice = np.repeat(codes[:, :1], 2, axis=1)
     assert metrics.mutual_information_gap(twice, FACTORS[:, 0]) == 0
+
+
+def test_two_latents_may_share_a_factor(monkeypatch):
+    """Disentangled, as each holds one factor; not complete, as one has two."""
+
+    class Forest:
+        importances = iter([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+
+        def __init__(self, *args, **kwargs):
+            self.feature_importances_ = np.array(next(self.importances))
+
+        def fit(self, x, y):
+            pass
+
+        def score(self, x, y):
+            return 1.0
+
+    monkeypatch.setattr(latents, "RandomForestClassifier", Forest)
+    scores = dci(RNG.normal(size=(2000, 3)), FACTORS)
+    assert scores["disentanglement"] == pytest.approx(1.0)
+    expected = (1 - np.log(2) / np.log(3) + 1) / 2
+    assert scores["completeness"] == pytest.approx(expected)
+
+
+def test_separated_attributes_exactly():
+    """One latent tells the classes apart, the other is constant: chance."""
+    y = np.arange(2000) % 2
+    codes = np.stack([2.0 * y - 1.0, np.zeros(2000)], axis=1)
+    score = metrics.separated_attribute_predictability(codes, y)
+    assert score == pytest.approx(0.5, abs=0.03)
 
 
 def test_codes_of_noise_score_nothing():

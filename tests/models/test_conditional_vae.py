@@ -41,11 +41,14 @@ def test_samples_come_from_the_prior_of_the_class():
     model = CASES["conditional_vae"]()
     kernel = np.zeros((10, 3), "float32")
     kernel[4] = [1.0, -2.0, 0.5]
-    weights = model.prior.get_weights()
-    model.prior.set_weights([kernel, *weights[1:]])
-    noise = np.zeros((1, 3), "float32")
+    log_variance = np.zeros((10, 3), "float32")
+    log_variance[4] = [0.5, -1.0, -3.0]
+    mean_bias, _, variance_bias = model.prior.get_weights()[1:]
+    model.prior.set_weights([kernel, mean_bias, log_variance, variance_bias])
+    noise = np.array([[0.3, -1.2, 0.8]], "float32")
     found = model.from_noise(noise, [4], use_ema=False)
-    expected = model.decode(kernel[4:5], [4], use_ema=False)
+    z = kernel[4] + np.exp(0.5 * log_variance[4]) * noise
+    expected = model.decode(z, [4], use_ema=False)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 

@@ -304,20 +304,22 @@ def test_the_terms_of_the_bound_have_closed_forms(variance):
     assert some["diffusion"].mean() == pytest.approx(diffusion, rel=0.1)
 
 
-def test_the_first_term_is_a_probability_of_pixels():
+@pytest.mark.parametrize("mean", [0.31, -1.3, 1.02])
+def test_the_first_term_is_a_probability_of_pixels(mean):
+    """Also where the estimate lies beyond the pixels."""
     levels = np.arange(256) / 127.5 - 1
     log_p = host(
         log_discretized_normal(
-            tensor(levels), tensor(np.full(256, 0.31)), tensor([-6.0])
+            tensor(levels), tensor(np.full(256, mean)), tensor([-6.0])
         )
     )
     assert np.exp(log_p.astype("float64")).sum() == pytest.approx(1, abs=1e-4)
     sd = np.exp(-3.0)
     # By symmetry in the lower tail, where float64 keeps its digits.
-    near = -np.abs(levels - 0.31) / sd
+    near = -np.abs(levels - mean) / sd
     expected = ndtr(near + 1 / 255 / sd) - ndtr(near - 1 / 255 / sd)
-    expected[0] = ndtr((levels[0] - 0.31 + 1 / 255) / sd)
-    expected[-1] = ndtr((0.31 - levels[-1] + 1 / 255) / sd)
+    expected[0] = ndtr((levels[0] - mean + 1 / 255) / sd)
+    expected[-1] = ndtr((mean - levels[-1] + 1 / 255) / sd)
     tail = near < -4.0
     assert tail.sum() > 50
     np.testing.assert_allclose(log_p[~tail], np.log(expected[~tail]), atol=0.01)

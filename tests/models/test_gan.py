@@ -4,8 +4,8 @@ import pytest
 from scipy.special import ndtr
 
 import keras_gen as kg
-from keras_gen.training.adversarial import truncate
 from keras_gen.training.historical import HistoricalAverage
+from keras_gen.training.noise import truncate
 from tests.cases import CASES
 from tests.conftest import host
 
@@ -406,6 +406,8 @@ def test_truncation():
         rtol=1e-4,
         atol=1e-6,
     )
+    far = np.array([-6.5, -5.5, 0.0, 5.5, 6.5], "float32")
+    np.testing.assert_allclose(truncate(far, 9.0), far, rtol=1e-6)
     assert model.generate(2, seed=0, truncation=0.5).shape == (2, *SHAPE)
     with pytest.raises(ValueError, match="`truncation` must be above 0"):
         model.generate(2, truncation=0.0)

@@ -27,6 +27,17 @@ def test_constant_weights_against_the_closed_form():
     np.testing.assert_array_equal(host(net.layers[0].kernel), start + 1)
 
 
+def test_weights_of_half_precision_are_refused():
+    """There 0.999 is 1: the average would never move again."""
+    keras.config.set_dtype_policy("bfloat16")
+    try:
+        net = network()
+        with pytest.raises(ValueError, match="needs weights of float32"):
+            AveragedNetworks({"net": net}, decay=0.999)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_batch_statistics_are_copied_and_sampling_uses_the_average():
     model = kg.models.GAN(
         kg.nets.conv_generator((4, 4, 1), 2, filters=(4,)),

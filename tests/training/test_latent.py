@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_gen as kg
+from keras_gen.training.noise import slerp
 from tests.cases import CASES
 from tests.conftest import host
 from tests.conftest import tensor
@@ -102,6 +103,14 @@ def test_a_great_circle_keeps_the_length(model, images, monkeypatch):
     angles = np.linspace(0, np.pi / 2, 7)
     expected = 3 * np.stack([np.cos(angles), np.sin(angles), 0 * angles], -1)
     np.testing.assert_allclose(seen[0], expected, atol=1e-6)
+
+
+def test_the_way_is_straight_where_a_turn_has_no_direction():
+    t = np.linspace(0, 1, 5)[:, None]
+    parallel, opposite = ([1.0, 2.0], [3.0, 6.0]), ([-1.0, 0.0], [2.0, 0.0])
+    for z0, z1 in (parallel, opposite, ([0.0, 0.0], [1.0, 1.0])):
+        z0, z1 = np.array([z0]), np.array([z1])
+        np.testing.assert_allclose(slerp(z0, z1, t), (1 - t) * z0 + t * z1)
 
 
 def test_traversal_changes_one_latent(model, images):
