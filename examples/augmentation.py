@@ -86,7 +86,8 @@ def main():
                 print(f"{n} real, seed {seed}: {name} {value:.4f}", flush=True)
     for name, row in table.items():
         cells = [
-            f"{np.mean(v):.4f} ± {np.std(v, ddof=1):.4f}" for v in row.values()
+            f"{np.mean(v):.4f} ± {np.std(v, ddof=len(v) > 1):.4f}"
+            for v in row.values()
         ]
         print(f"| {name} | " + " | ".join(cells) + " |")
     out = Path("runs/augmentation.json")

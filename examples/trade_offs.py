@@ -169,7 +169,9 @@ def measure(trade_off, seeds, epochs):
             **{
                 name: [
                     float(np.mean([v[name] for v in values])),
-                    float(np.std([v[name] for v in values], ddof=1)),
+                    float(
+                        np.std([v[name] for v in values], ddof=len(values) > 1)
+                    ),
                 ]
                 for name in values[0]
             },

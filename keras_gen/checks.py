@@ -33,6 +33,15 @@ def check_non_negative(value, name):
     return number
 
 
+def check_seed(seed):
+    """Return `seed` as an int, or raise if it is not an integer above -1."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
+    if seed < 0:
+        raise ValueError(f"`seed` must be at least 0. Received: seed={seed}")
+    return int(seed)
+
+
 def check_network(network, name, num_outputs=1, num_inputs=1):
     """Raise unless `network` is built and has the expected outputs.
 

@@ -108,6 +108,11 @@ def add_command(commands, add_data_options):
         help="samples to measure (default: 10000, or as many as there are test "
         "images)",
     )
+    parser.add_argument(
+        "--extractor",
+        help="what tells features: a classifier, if not that of the data set, "
+        "or inception, for any pictures (downloads 90 MB)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
     parser.add_argument(
         "--out", default="runs/compare", help="(default: runs/compare)"
@@ -133,7 +138,7 @@ def _compare_in(out, args):
     settings = {
         key: value
         for key, value in vars(args).items()
-        if key not in ("run", "models", "out")
+        if key not in ("run", "words", "models", "out")
     }
     settings["backend"] = keras.backend.backend()
     keep_settings(out / _SETTINGS, settings)
@@ -247,6 +252,7 @@ def _evaluation(settings):
     return Evaluation(
         settings["dataset"],
         settings["n"],
+        extractor=settings.get("extractor"),
         image_size=settings["image_size"],
         grayscale=settings["grayscale"],
         data_dir=settings["data_dir"],

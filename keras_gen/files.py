@@ -1,7 +1,9 @@
 """Write files and folders so that a crash leaves the old or the new one."""
 
 import contextlib
+import errno
 import json
+import math
 import os
 import shutil
 import time
@@ -45,6 +47,24 @@ def make_folder(folder):
             f"Cannot write to the folder {str(folder)!r}: {error}"
         ) from error
     return folder
+
+
+def check_space(folder, variables):
+    """Raise if the disk has no room for a file of variables.
+
+    HDF5 brings the process down where it finds out itself.
+    """
+    needed = sum(
+        math.prod(v.shape) * (8 if "64" in str(v.dtype) else 4) + 4096
+        for v in variables
+    )
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC,
+            f"No space left on device: {needed:,} bytes needed, {free:,} free",
+            str(folder),
+        )
 
 
 @contextlib.contextmanager

@@ -169,6 +169,7 @@ def encoded(vqvae, data):
         data.batch_size,
         data.shuffle,
         data.seed,
+        class_names=data.class_names,
     )
 
 

@@ -1,3 +1,5 @@
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -52,7 +54,7 @@ def test_a_vqvae_draws_once_it_has_a_prior(tmp_path, capsys, monkeypatch):
         assert codebook == kg.from_preset(tmp_path / "vq/model").fingerprint
         return CASES["autoregressive"]()
 
-    monkeypatch.setattr("keras_gen.cli.prior", small_prior)
+    monkeypatch.setattr("keras_gen.commands.prior", small_prior)
     vq, out = str(tmp_path / "vq"), str(tmp_path / "prior")
     options = ["--batch-size", "512", "--epochs", "1"]
     parts = CASES["vqvae"]()
@@ -147,6 +149,11 @@ def test_evaluate(tmp_path, capsys):
     run = str(tmp_path / "run")
     options = ["--repeats", "2", "-n", "50", "--seed", "7"]
     metrics = ["--metrics", "fd", "copies"]
+    assert main(["evaluate", run, *options, *metrics]) == 2
+    assert "not known: pass --dataset" in capsys.readouterr().err
+    CASES["vae"]().save_to_preset(
+        tmp_path / "run" / "model", {"data": "digits"}
+    )
     assert main(["evaluate", run, *options, *metrics]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("digits: 1498 training and 299 test images")
@@ -165,24 +172,69 @@ def test_evaluate_on_pictures_of_a_size(tmp_path, capsys):
     CASES["vae"]().save_to_preset(tmp_path / "preset")
     arguments = ["evaluate", str(tmp_path / "preset"), "--dataset", str(folder)]
     assert main(arguments) == 2
-    assert "Pass the `image_size` and `grayscale`" in capsys.readouterr().err
+    assert "Pass the data set, `image_size` and" in capsys.readouterr().err
     assert main([*arguments, "--image-size", "8", "--grayscale"]) == 0
-    assert "10 training and 2 test images" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "10 training and 2 test images" in text
+    assert "not measured: fd (" in text
     # Beside the preset, which another save may replace.
     assert (tmp_path / "preset_report" / "report.md").exists()
     assert len(list((tmp_path / "preset").iterdir())) == 3
 
 
-def test_generate_of_a_class(tmp_path):
-    CASES["conditional_vae"]().save_to_preset(tmp_path / "preset")
+def test_generate_of_a_class(tmp_path, capsys):
+    names = list("abcdefgh") + ["cat", "1"]
+    CASES["conditional_vae"]().save_to_preset(
+        tmp_path / "preset", {"class_names": names}
+    )
     pictures = []
-    for i, more in enumerate([[], ["--label", "1"], ["--label", "2"]]):
+    for i, more in enumerate(
+        [[], ["--label", "8"], ["--label", "2"], ["--label", "1"]]
+    ):
         picture = str(tmp_path / f"{i}.png")
         arguments = ["generate", str(tmp_path / "preset"), "-n", "4"]
         arguments += ["--seed", "0", "--out", picture, *more]
         assert main(arguments) == 0
         pictures.append(np.asarray(Image.open(picture)).tobytes())
-    assert len(set(pictures)) == 3
+    assert len(set(pictures)) == 4
+    # By name, which goes before the number.
+    arguments[-3:] = [picture, "--label", "cat"]
+    assert main(arguments) == 0
+    assert np.asarray(Image.open(picture)).tobytes() == pictures[1]
+    model = kg.from_preset(tmp_path / "preset")
+    kg.pictures.save_grid(picture, model.generate(4, labels=9, seed=0))
+    assert np.asarray(Image.open(picture)).tobytes() == pictures[3]
+    assert main([*arguments[:-1], "dog"]) == 2
+    assert "one of ['a', 'b'" in capsys.readouterr().err
+
+
+def test_a_run_on_pictures_says_what_it_learnt(tmp_path, capsys, monkeypatch):
+    """Its classes by name, and on what to measure it."""
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(6):
+            picture = Image.new("RGB", (8, 8), (40 * i, 9, 200))
+            picture.save(tmp_path / "pets" / name / f"{i}.png")
+    run, pets = str(tmp_path / "run"), str(tmp_path / "pets")
+    train = ["train", "conditional_vae", "--dataset", pets, "--out", run]
+    assert main([*train, "--grayscale", "--epochs", "1"]) == 0
+    capsys.readouterr()
+    assert main(["info", run]) == 0
+    text = capsys.readouterr().out
+    assert "['cats', 'dogs']" in text and "--grayscale --epochs 1" in text
+    out = ["--out", str(tmp_path / "grid.png")]
+    assert main(["generate", run, "-n", "2", "--label", "dogs", *out]) == 0
+    given = []
+    monkeypatch.setattr(
+        kg, "evaluate", lambda model, *data, **them: given.append((data, them))
+    )
+    assert main(["evaluate", run]) == 0
+    [((dataset,), options)] = given
+    assert dataset == pets and options["grayscale"]
+    # An interrupted one has no model yet.
+    shutil.rmtree(tmp_path / "run" / "model")
+    assert main(["generate", run]) == 2
+    assert "has not ended" in capsys.readouterr().err
 
 
 def test_conditional_model_without_labels(tmp_path, capsys):

@@ -13,6 +13,7 @@ import numpy as np
 from keras_gen import checks
 from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import atomic_folder
+from keras_gen.files import check_space
 from keras_gen.files import make_folder
 from keras_gen.files import remove_folder
 from keras_gen.files import sweep
@@ -21,6 +22,11 @@ from keras_gen.training import backend
 _WEIGHTS = "state.weights.h5"
 _META = "meta.json"
 _BEST = "best"
+# Logs of which more is better, as models and `EvaluateSamples` name them.
+_HIGH = re.compile(
+    "accuracy|class_accuracy|cas_|precision|recall|density|coverage|diversity"
+    "|modes|high_quality|usage|perplexity"
+)
 _DAMAGE = (OSError, ValueError, KeyError, TypeError)
 # What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint count in. Their
 # settings stay those of the script.
@@ -63,7 +69,9 @@ class Checkpoint(keras.callbacks.Callback):
         monitor: String, the log to find the best epoch by, for example
             `"val_loss"` or one that `EvaluateSamples` adds. Epochs without it
             are passed over.
-        mode: `"min"` or `"max"`, whether low or high is good.
+        mode: `"min"` or `"max"`, whether low or high is good; `"auto"` for
+            `"max"` with accuracies, precision, recall, density, coverage,
+            diversity and numbers of modes, `"min"` with all others.
 
     Raises:
         OSError: If the folder cannot be written to, or a save fails.
@@ -71,12 +79,16 @@ class Checkpoint(keras.callbacks.Callback):
             or if there are checkpoints and none verifies.
     """
 
-    def __init__(self, folder, every=1, keep=2, monitor=None, mode="min"):
+    def __init__(self, folder, every=1, keep=2, monitor=None, mode="auto"):
         super().__init__()
-        if mode not in ("min", "max"):
+        if mode not in ("min", "max", "auto"):
             raise ValueError(
-                f"`mode` must be 'min' or 'max'. Received: mode={mode!r}"
+                "`mode` must be 'min', 'max' or 'auto'. "
+                f"Received: mode={mode!r}"
             )
+        if mode == "auto":
+            high = _HIGH.match((monitor or "").removeprefix("val_"))
+            mode = "max" if high else "min"
         self.folder = Path(folder)
         self.every = checks.check_positive_integer(every, "every")
         self.keep = checks.check_positive_integer(keep, "keep")
@@ -131,6 +143,12 @@ class Checkpoint(keras.callbacks.Callback):
                 self.model._initial_epoch = self.params["epochs"]
             if meta["epoch"] >= self.params["epochs"]:  # no epoch will do it
                 self.model.history.history = meta["history"]
+                if self.params.get("verbose"):
+                    print(
+                        f"All {self.params['epochs']} epochs are in "
+                        f"{str(path)!r}: nothing is trained. For other data "
+                        "or a new training choose another folder."
+                    )
             if meta["epoch"] > self.params["epochs"]:
                 warnings.warn(
                     f"{str(path)!r} is {meta['epoch']} epochs old already, "
@@ -262,6 +280,8 @@ class Checkpoint(keras.callbacks.Callback):
             k: v[: epoch - 1] for k, v in self.model.history.history.items()
         }
         weights = folder / _WEIGHTS
+        optimizer = self.model.optimizer.variables
+        check_space(folder, [*self.model.variables, *optimizer])
         self.model.save_weights(weights)
         meta = {
             "epoch": epoch,
@@ -394,10 +414,35 @@ def _values(logs, name):
 
 
 def _config_digest(config):
-    """Digest a configuration without the numbers Keras appends to names."""
-    text = json.dumps(config, sort_keys=True, default=str)
-    text = re.sub(r'_\d+(?=")', "", text)
+    """Digest a configuration, whatever numbers Keras appended to names.
+
+    Each name counts as the place it first has, here and where it is meant.
+    """
+    config = json.loads(json.dumps(config, sort_keys=True, default=str))
+    places = {}
+    for name in _names(config):
+        places.setdefault(name, f"name {len(places)}")
+
+    def anonymous(value):
+        if isinstance(value, dict):
+            return {key: anonymous(v) for key, v in value.items()}
+        if isinstance(value, list):
+            return [anonymous(v) for v in value]
+        return places.get(value, value) if isinstance(value, str) else value
+
+    text = json.dumps(anonymous(config))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _names(config):
+    """Yield what is called "name" in a configuration."""
+    if isinstance(config, dict):
+        if isinstance(config.get("name"), str):
+            yield config["name"]
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from _names(value)
 
 
 def _counters(callback):

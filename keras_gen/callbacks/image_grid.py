@@ -37,6 +37,7 @@ class ImageGrid(keras.callbacks.Callback):
 
     Raises:
         OSError: When training begins, if the folder cannot be written to.
+        ValueError: When training begins, if the model cannot draw these.
     """
 
     def __init__(
@@ -63,38 +64,53 @@ class ImageGrid(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.folder = make_folder(self.folder)
-        if self.num_images:  # an epoch is a long time to find them missing
-            self.model.one_hot(self.arguments.get("labels"), self.num_images)
+        self._last = np.inf
+        # An epoch is a long time to find out that the model cannot draw.
+        self._samples()
+        self._reconstructions()
 
     def on_epoch_end(self, epoch, logs=None):
+        self._last = epoch + 1
         if (epoch + 1) % self.every or not_finite(logs, self.model):
             return
-        if self.num_images:
-            images = self.model.generate(
-                self.num_images, seed=self.seed, **self.arguments
-            )
+        images = self._samples()
+        if images is not None:
             save_grid(self.folder / f"samples-{epoch + 1:04d}.png", images)
         if self.trajectories and hasattr(self.model, "denoising_trajectory"):
             self._save_trajectories(epoch)
-        if self.reconstruct is not None and hasattr(self.model, "reconstruct"):
-            originals, options = self.reconstruct, {}
-            if isinstance(originals, tuple):
-                originals, *labels = originals
-                if labels and self.model.num_classes is not None:
-                    options["labels"] = labels[0]
-            originals = np.asarray(originals)
-            copies = self.model.reconstruct(
-                originals, use_ema=self.arguments["use_ema"], **options
-            )
-            columns = min(len(originals), 10)
-            rows = []
-            for i in range(0, len(originals) // columns * columns, columns):
-                rows += [originals[i : i + columns], copies[i : i + columns]]
-            save_grid(
-                self.folder / f"reconstructions-{epoch + 1:04d}.png",
-                np.concatenate(rows),
-                columns,
-            )
+        rows = self._reconstructions()
+        if rows is not None:
+            file = self.folder / f"reconstructions-{epoch + 1:04d}.png"
+            save_grid(file, np.concatenate(rows), columns=len(rows[0]))
+
+    def _samples(self):
+        if not self.num_images:
+            return None
+        return self.model.generate(
+            self.num_images, seed=self.seed, **self.arguments
+        )
+
+    def _reconstructions(self):
+        """Return rows of images, each with one of what is made of them."""
+        if self.reconstruct is None or not hasattr(self.model, "reconstruct"):
+            return None
+        originals, options = self.reconstruct, {}
+        if isinstance(originals, tuple):
+            originals, *labels = originals
+            if labels and self.model.num_classes is not None:
+                options["labels"] = labels[0]
+        originals = np.asarray(originals)
+        copies = self.model.reconstruct(
+            originals, use_ema=self.arguments["use_ema"], **options
+        )
+        columns = min(len(originals), 10)
+        # The last row may be shorter: white to its end.
+        blank = np.ones((-len(originals) % columns, *originals.shape[1:]))
+        both = (np.concatenate([x, blank]) for x in (originals, copies))
+        pairs = zip(
+            *(x.reshape(-1, columns, *x.shape[1:]) for x in both), strict=True
+        )
+        return [row for pair in pairs for row in pair]
 
     def _save_trajectories(self, epoch):
         n, arguments = self.trajectories, dict(self.arguments)
@@ -109,6 +125,11 @@ class ImageGrid(keras.callbacks.Callback):
         )
 
     def on_train_end(self, logs=None):
-        frames = sorted(self.folder.glob("samples-*.png"))
+        # Not those of a longer training in the folder before.
+        frames = sorted(
+            path
+            for path in self.folder.glob("samples-*.png")
+            if path.stem[8:].isdecimal() and int(path.stem[8:]) <= self._last
+        )
         if self.gif and frames:
             save_animation(self.folder / "samples.gif", frames)

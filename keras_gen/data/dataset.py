@@ -28,9 +28,12 @@ class ImageDataset(keras.utils.PyDataset):
         binarize: Bool, whether to draw each pixel black or white, white with
             the probability of its grey value ("dynamic binarisation"): anew
             in each epoch; without `shuffle` always alike, for one batch size.
+        class_names: Sequence of strings, a name for each class, or None: then
+            there are as many classes as the highest label says.
 
     Raises:
-        ValueError: If the arrays are empty or disagree in length.
+        ValueError: If the arrays are empty or disagree in length, or labels are
+            no integers.
     """
 
     # So that `fit` on TensorFlow may hand it on as a `tf.data.Dataset`.
@@ -44,6 +47,7 @@ class ImageDataset(keras.utils.PyDataset):
         shuffle=True,
         seed=0,
         binarize=False,
+        class_names=None,
     ):
         super().__init__()
         if len(images) == 0:
@@ -53,13 +57,16 @@ class ImageDataset(keras.utils.PyDataset):
                 "There must be one label for each image. Received: "
                 f"{len(images)} images and {len(labels)} labels"
             )
+        if labels is not None and np.asarray(labels).dtype.kind not in "iu":
+            raise ValueError("Labels must be integers, one for each image.")
         self.images = images
-        self.labels = labels
+        self.labels = None if labels is None else np.asarray(labels)
+        self.class_names = class_names
         self.batch_size = checks.check_positive_integer(
             batch_size, "batch_size"
         )
         self.shuffle = shuffle
-        self.seed = seed
+        self.seed = checks.check_seed(seed)
         self.binarize = binarize
         if binarize and np.asarray(images[:1]).dtype.kind not in "uf":
             raise ValueError(
@@ -83,6 +90,8 @@ class ImageDataset(keras.utils.PyDataset):
     @property
     def num_classes(self):
         """Number of classes, or None without labels."""
+        if self.class_names is not None:
+            return len(self.class_names)
         return None if self.labels is None else int(self.labels.max()) + 1
 
     def set_epoch(self, epoch):

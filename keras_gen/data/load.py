@@ -41,14 +41,16 @@ def load(
             - the name of a TensorFlow Datasets image data set, such as
               `"mnist"` or `"cifar10"` (needs TensorFlow);
             - the path of a folder of pictures; if it has sub-folders, each is
-              a class, numbered in alphabetical order;
+              a class, numbered in alphabetical order; deeper ones are not
+              read;
             - a NumPy array of images, uint8 or floating-point in [-1, 1], or
               a tuple `(images, labels)`;
             - anything else, returned unchanged.
-        split: String. For TFDS any split, such as `"train[:10%]"`; otherwise
-            `"train"` (five sixths, drawn once and for all), `"test"` (the
-            rest) or `"all"`. Defaults to `"train"` for named data sets, to
-            `"all"` for folders and arrays.
+        split: String. For TFDS any split, such as `"train[:10%]"`; for mixtures
+            `"train"` or `"test"`; otherwise `"train"` (five sixths, the same
+            ones as long as there are as many), `"test"` (the rest, which
+            `evaluate` takes for unseen) or `"all"`. Defaults to `"train"`, to
+            `"all"` for arrays.
         batch_size: Integer of at least 1.
         image_size: Integer or (height, width) to resize to, cropping to its
             aspect ratio around the centre. Required for folders whose
@@ -72,7 +74,7 @@ def load(
 
     Raises:
         ValueError: If the data set is unknown or empty, the split does not
-            exist, or the pictures differ in size.
+            exist, the pictures differ in size, or an argument does not apply.
         OSError: If a picture cannot be read.
 
     Example:
@@ -82,53 +84,81 @@ def load(
     (64, 8, 8, 1)
     """
     size = _size(image_size)
+    names = None
     if isinstance(source, np.ndarray) or _is_pair_of_arrays(source):
         images, y = sources.from_arrays(source, size, grayscale)
+        names = _numbers(y)
         images, y = _take_split(images, y, split or "all")
     elif isinstance(source, Path) or _looks_like_folder(source):
-        images, y = sources.from_folder(source, size, grayscale)
-        images, y = _take_split(images, y, split or "all")
+        files, y, names = sources.list_folder(source)
+        files, y = _take_split(files, y, split or "train")
+        images = sources.read_pictures(files, size, grayscale, source)
     elif source == "digits":
         images, y = sources.from_digits(size, grayscale)
+        names = _numbers(y)
         images, y = _take_split(images, y, split or "train")
     elif isinstance(source, str) and source in MIXTURES:
+        _refuse(source, image_size=size, grayscale=grayscale, binarize=binarize)
         images, y = from_mixture(source, split or "train")
     elif source == "stacked_mnist":
-        images, y = sources.from_tfds(
+        _refuse(source, grayscale=grayscale)
+        images, y, _ = sources.from_tfds(
             "mnist", split or "train", size, data_dir=data_dir
         )
         images, y = stack_digits(images, y, seed=0)
     elif isinstance(source, str):
-        images, y = sources.from_tfds(
+        images, y, names = sources.from_tfds(
             source, split or "train", size, grayscale, data_dir
         )
     else:
+        _refuse(
+            f"a {type(source).__name__}, which is handed on as it is",
+            split=split,
+            image_size=size,
+            grayscale=grayscale,
+            binarize=binarize,
+        )
         return source
     if shuffle is None:
         shuffle = not (split or "train").startswith(("test", "val"))
+    if not labels:
+        y = names = None
     return ImageDataset(
-        images, y if labels else None, batch_size, shuffle, seed, binarize
+        images, y, batch_size, shuffle, seed, binarize, class_names=names
     )
 
 
 def _size(image_size):
     if image_size is None:
         return None
-    if isinstance(image_size, int):
-        image_size = (image_size, image_size)
-    if len(image_size) != 2 or min(image_size) < 1:
+    sides = np.atleast_1d(image_size)
+    if sides.dtype.kind not in "iu" or sides.size > 2 or sides.min() < 1:
         raise ValueError(
             "`image_size` must be a positive integer or (height, width). "
-            f"Received: image_size={image_size}"
+            f"Received: image_size={image_size!r}"
         )
-    return tuple(int(side) for side in image_size)
+    height, width = np.broadcast_to(sides, 2)
+    return int(height), int(width)
+
+
+def _numbers(labels):
+    """Return the numbers of classes as names, None without labels."""
+    return None if labels is None else list(map(str, range(labels.max() + 1)))
+
+
+def _refuse(source, **arguments):
+    """Raise if an argument was given that does not apply to a source."""
+    given = [name for name, value in arguments.items() if value]
+    if given:
+        raise ValueError(f"{given} do not apply to {source}.")
 
 
 def _is_pair_of_arrays(source):
     return (
         isinstance(source, tuple)
         and len(source) == 2
-        and all(isinstance(array, np.ndarray) for array in source)
+        and isinstance(source[0], np.ndarray)
+        and isinstance(source[1], (np.ndarray, list))
     )
 
 
@@ -138,18 +168,19 @@ _OWN = ("digits", "stacked_mnist", *MIXTURES)
 def _looks_like_folder(source):
     if not isinstance(source, str) or source in _OWN:
         return False
+    folder = Path(source)
     if "/" not in source and "\\" not in source:
         # Not any folder: that of a training on "mnist" may have this name.
-        folder = Path(source)
-        trained = any(
-            (folder / name).exists() for name in ("run.json", "settings.json")
-        )
-        return sources.holds_pictures(folder) and not trained
-    return Path(source).is_dir() or not sources.known_to_tfds(source)
+        if any((folder / n).exists() for n in ("run.json", "settings.json")):
+            return False
+        if sources.holds_pictures(folder):
+            return True
+        return folder.is_dir() and not sources.known_to_tfds(source)
+    return folder.is_dir() or not sources.known_to_tfds(source)
 
 
 def _take_split(images, labels, split):
-    """Hold out one sixth for testing, the same one in every run."""
+    """Hold out one sixth for testing, the same for equal numbers."""
     order = np.random.default_rng(0).permutation(len(images))
     held_out = len(images) // 6
     rows = {

@@ -31,6 +31,7 @@ def from_digits(size=None, grayscale=False):
 def from_arrays(source, size=None, grayscale=False):
     """Return the arrays of `source`, images with a channel axis."""
     images, labels = source if isinstance(source, tuple) else (source, None)
+    labels = None if labels is None else np.asarray(labels)
     if images.ndim == 3:
         if images.shape[-1] == 3 and min(images.shape[:2]) > 3:
             raise ValueError(
@@ -73,13 +74,15 @@ def check_pixels(images):
             "Images must be uint8 in [0, 255] or floating-point in [-1, 1]. "
             f"Received: dtype={images.dtype}"
         )
+    if not np.isfinite(images).all():
+        raise ValueError("Images hold NaN or infinity.")
     checks.check_range(images, "data.load")
 
 
-def from_folder(folder, size=None, grayscale=False):
-    """Return the pictures of `folder` as uint8 images, and class numbers.
+def list_folder(folder):
+    """Return the pictures of a folder: paths, class numbers, class names.
 
-    Transparent pictures are laid on white.
+    Without sub-folders numbers and names are None.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -101,19 +104,29 @@ def from_folder(folder, size=None, grayscale=False):
         found = sorted(
             path for path in (folder / name).iterdir() if _is_picture(path)
         )
+        if not found:  # and so no class: the numbers of others would be off
+            raise ValueError(
+                f"The folder {str(folder / name)!r} holds no pictures "
+                f"({', '.join(sorted(_SUFFIXES))}). Expected pictures, or one "
+                "folder of pictures for each class; deeper ones are not read."
+            )
         files += found
         labels += [label] * len(found)
-    if not files:
-        raise ValueError(
-            f"The folder {str(folder)!r} holds no pictures "
-            f"({', '.join(sorted(_SUFFIXES))})."
-        )
+    files = np.array(files, object)
+    if not classes:
+        return files, None, None
+    return files, np.array(labels, "int32"), classes
+
+
+def read_pictures(files, size, grayscale, source):
+    """Return pictures as uint8 images; transparent ones are laid on white."""
+    if len(files) == 0:
+        raise ValueError(f"The split of {str(source)!r} is empty.")
     images = []
     for path in files:
         images.append(_read_picture(path, size, grayscale))
-        _check_size(images, str(folder))
-    labels = np.array(labels, "int32") if classes else None
-    return np.stack(images), labels
+        _check_size(images, str(source))
+    return np.stack(images)
 
 
 def _check_size(images, source):
@@ -152,6 +165,7 @@ def known_to_tfds(name):
 def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
     """Return a split of a TensorFlow Datasets image data set.
 
+    As images, class numbers and class names, these None where it has none.
     Reads prepared data without touching the network, and prepares it if it is
     not there.
     """
@@ -203,8 +217,10 @@ def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
         labels.append(row.get("label", -1))
     if not images:
         raise ValueError(f"The split {split!r} of {name!r} is empty.")
-    labels = np.array(labels, "int32") if "label" in keys else None
-    return np.stack(images), labels
+    if "label" not in keys:
+        return np.stack(images), None, None
+    names = getattr(features["label"], "names", None)
+    return np.stack(images), np.array(labels, "int32"), names
 
 
 def _read_picture(path, size, grayscale):

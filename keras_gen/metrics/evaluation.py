@@ -53,7 +53,8 @@ def evaluate(
             its `num_classes` is not None.
         dataset: The data it learnt: a name or folder as for
             `keras_gen.data.load`, or a tuple of two `ImageDataset`, training
-            and test.
+            and test. Of a name or folder it must have learnt the split
+            `"train"` alone: the others are taken for unseen.
         num_samples: Integer. Defaults to 10,000, or to the number of test
             images where there are fewer, so that the real floors are measured
             on as many; 2,500 for `"ring"` and `"grid"`, 26,000 for
@@ -99,8 +100,7 @@ def evaluate(
     >>> values = keras_gen.evaluate(vae, "digits", report="runs/vae/report")
     """
     checks.check_positive_integer(repeats, "repeats")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
+    checks.check_seed(seed)
     if report is not None:
         report = make_folder(report)  # before the work, not after it
     evaluation = Evaluation(
@@ -129,6 +129,9 @@ def evaluate(
     samples = first = evaluation.draw(model, seed, **generate_arguments)
     seconds = time.perf_counter() - start
     evaluation.check(first)
+    if evaluation.skipped:
+        reasons = (f"{k} ({v})" for k, v in evaluation.skipped.items())
+        say(f"not measured: {', '.join(reasons)}")
     rows, trials = {}, []
     for floor in FLOORS:
         rows[floor] = evaluation.of_floor(floor)
@@ -248,7 +251,8 @@ class Evaluation:
             raise ValueError(
                 f"The samples must have the shape of {reference.dataset!r}, "
                 f"{reference.shape}. Received: {images.shape[1:]}. Pass the "
-                "`image_size` and `grayscale` that the model was trained with."
+                "data set, `image_size` and `grayscale` that the model was "
+                "trained with."
             )
         if len(reference.shape) == 3:
             as_images("model.generate(...)", images)
@@ -381,7 +385,7 @@ def _read(dataset, extractor, options):
             if same and tuple(card["shape"]) == train.element_shape:
                 extractor = classifier
     if extractor is not None:
-        extractor = get_extractor(extractor)
+        extractor = get_extractor(extractor, train.element_shape)
     return Reference(
         name, *_shuffled(train), *_shuffled(test), extractor, modes
     )

@@ -63,26 +63,37 @@ def inception(shape, weights="imagenet"):
 
     Returns:
         `KerasFeatures` called `"inception_v3_keras"`.
+
+    Raises:
+        OSError: If there are no weights and they cannot be downloaded.
     """
     inputs = x = keras.Input(shape)
     if shape[-1] == 1:
         x = layers.Concatenate()([x, x, x])
     x = layers.Resizing(299, 299)(x)
-    body = keras.applications.InceptionV3(
-        include_top=False, weights=weights, pooling="avg"
-    )
+    try:
+        body = keras.applications.InceptionV3(
+            include_top=False, weights=weights, pooling="avg"
+        )
+    except Exception as error:  # Keras raises no other when it cannot download
+        raise OSError(
+            f"The weights of InceptionV3 cannot be had: {error}"
+        ) from error
     return KerasFeatures(keras.Model(inputs, body(x)), "inception_v3_keras")
 
 
-def get_extractor(extractor):
-    """Return an extractor: as it is, of a classifier's name or a model."""
+def get_extractor(extractor, shape):
+    """Return an extractor for images of a shape: as it is, by name, a model."""
+    if extractor == "inception":
+        return inception(shape)
     if isinstance(extractor, str):
         return Classifier(extractor)
     if isinstance(extractor, keras.Model):
         return KerasFeatures(extractor)
     if not callable(extractor) or not hasattr(extractor, "name"):
         raise ValueError(
-            "`extractor` must be the name of a classifier, a `keras.Model`, "
+            "`extractor` must be the name of a classifier, 'inception', a "
+            "`keras.Model`, "
             "or a callable with a `name` that returns (features, classes). "
             f"Received: {extractor!r}"
         )

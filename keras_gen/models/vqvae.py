@@ -245,7 +245,9 @@ class VQVAE(GenerativeModel):
             raise ValueError(
                 "This `VQVAE` has no prior to draw codes from. Train an "
                 "`Autoregressive` model on `encode(x)`, reshaped to "
-                f"(n, *{self.prior_shape}), and pass it to `attach_prior`."
+                f"(n, *{self.prior_shape}), and pass it to `attach_prior`. "
+                "Without one, `ImageGrid(num_images=0, reconstruct=x)` shows "
+                "reconstructions."
             )
         return super().generate(num_samples, *args, **kwargs)
 

@@ -4,6 +4,8 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.special import ndtri
 
+from keras_gen import checks
+
 
 def noise_streams(num_samples, seed=None):
     """Return a generator of random numbers for each sample.
@@ -19,10 +21,7 @@ def noise_streams(num_samples, seed=None):
     """
     if seed is None:
         seed = int(np.random.randint(2**31))
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")
-    if seed < 0:
-        raise ValueError(f"`seed` must be at least 0. Received: seed={seed}")
+    seed = checks.check_seed(seed)
     return [np.random.default_rng([seed, i]) for i in range(num_samples)]
 
 

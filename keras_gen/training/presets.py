@@ -1,6 +1,7 @@
 """Models as folders: a configuration, weights, and a card of both."""
 
 import contextlib
+import errno
 import importlib.metadata
 import json
 import math
@@ -17,6 +18,7 @@ from keras.ops import convert_to_numpy
 from keras_gen._version import __version__
 from keras_gen.files import atomic_file
 from keras_gen.files import atomic_folder
+from keras_gen.files import check_space
 from keras_gen.training.preset_files import CARD
 from keras_gen.training.preset_files import CONFIG
 from keras_gen.training.preset_files import WEIGHTS
@@ -113,6 +115,7 @@ def save_to_preset(model, folder, card=None, half_precision=False):
 
     def write(temporary, name):
         if name == WEIGHTS:
+            check_space(temporary.parent, bare.variables)
             bare.save_weights(temporary)
             if half_precision:
                 halve(temporary)
@@ -167,15 +170,21 @@ def _can_hold_preset(folder):
 def load_preset(folder, load_weights, overrides, wanted):
     """Return the model in a folder, see `keras_gen.hub.from_preset`."""
     folder = Path(folder)
+    inner = folder / "model"
     if not (folder / CONFIG).exists() and not (folder / CARD).exists():
         raise ValueError(
             f"There is no preset in {str(folder)!r}: expected the files "
             f"{CONFIG}, {WEIGHTS} and {CARD}."
+            + (" Did you mean its folder 'model'?" if inner.is_dir() else "")
         )
     try:
         model = _verified_model(folder, load_weights, wanted)
-    # Whatever goes wrong while reading, the files are the reason.
+    except MemoryError:
+        raise
+    # Whatever else goes wrong, the files are the reason, or the disk is full.
     except Exception as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG):
+            raise
         reason = " ".join(str(error).split())[:400]
         raise ValueError(
             f"The preset {str(folder)!r} is refused: {reason}"
@@ -307,6 +316,7 @@ def _check_layout(model, arrays):
     """Raise unless a file holds exactly what the model would write."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / WEIGHTS
+        check_space(folder, model.variables)
         model.save_weights(path)
         expected = layout(path)
     for name in sorted(set(expected) | set(arrays)):

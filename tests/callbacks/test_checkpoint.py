@@ -44,11 +44,14 @@ def test_every(digits, tmp_path):
     assert names(tmp_path) == ["ckpt-000002", "ckpt-000004"]
 
 
-def test_finished_training_is_not_repeated(digits, tmp_path):
+def test_finished_training_is_not_repeated(digits, tmp_path, capsys):
     model, first = fit("vae", digits, tmp_path, epochs=2)
     again, history = fit("vae", digits, tmp_path, epochs=2)
     assert_same_state(state(model), state(again))
     assert history.epoch == [] and history.history == first.history
+    checkpoint = kg.callbacks.Checkpoint(tmp_path)
+    again.fit(digits, epochs=2, verbose=2, callbacks=[checkpoint])
+    assert "nothing is trained" in capsys.readouterr().out
 
 
 def test_callbacks_of_users(digits, tmp_path):
@@ -160,6 +163,27 @@ def test_names_that_keras_numbers_do_not_matter(digits, tmp_path):
     assert names(tmp_path) == ["ckpt-000001", "ckpt-000002"]
 
 
+def test_another_layer_to_match_is_another_model(digits, tmp_path):
+    """Though both names are of layers that Keras numbers."""
+
+    def run(layer):
+        critic = kg.nets.dense_discriminator((8, 8, 1), units=(4, 4))
+        dense = [x.name for x in critic.layers if "dense" in x.name]
+        model = kg.models.GAN(
+            kg.nets.dense_generator((8, 8, 1), 2, units=(4,)),
+            critic,
+            feature_matching=dense[layer],
+        )
+        model.compile("adam")
+        checkpoint = kg.callbacks.Checkpoint(tmp_path)
+        model.fit(digits, epochs=1, verbose=0, callbacks=[checkpoint])
+
+    run(0)
+    run(0)
+    with pytest.raises(ValueError, match="belongs to another model"):
+        run(1)
+
+
 def test_state_that_does_not_arrive_is_noticed(digits, tmp_path, monkeypatch):
     """As when Keras skips an optimizer that it considers unbuilt."""
     fit("gan", digits, tmp_path, epochs=1)
@@ -195,6 +219,22 @@ def test_a_failed_save_raises_and_loses_nothing(
     assert names(folder) == ["ckpt-000001", "ckpt-000002"]
     resumed, _ = fit("vae", digits, folder, epochs=3)
     assert_same_state(state(whole), state(resumed))
+
+
+def test_a_full_disk_is_noticed_before_hdf5_dies_of_it(
+    digits, tmp_path, monkeypatch
+):
+    full = shutil.disk_usage(tmp_path)._replace(free=10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
+    monkeypatch.setattr(
+        keras.Model, "save_weights", lambda *_: pytest.fail("not to be tried")
+    )
+    with pytest.raises(OSError, match="ckpt-000001.*failed.*10,000 free"):
+        fit("vae", digits, tmp_path / "run", epochs=1)
+    assert names(tmp_path / "run") == []
+    with pytest.raises(OSError, match="10,000 free"):
+        CASES["vae"]().save_to_preset(tmp_path / "preset")
+    assert not (tmp_path / "preset").exists()
 
 
 def test_leftovers_of_a_killed_process_are_swept(digits, tmp_path):
@@ -380,8 +420,8 @@ def test_damaged_best(digits, tmp_path):
 
 
 def test_bad_monitor(digits, tmp_path):
-    with pytest.raises(ValueError, match="`mode` must be 'min' or 'max'"):
-        kg.callbacks.Checkpoint(tmp_path, monitor="loss", mode="auto")
+    with pytest.raises(ValueError, match="`mode` must be 'min', 'max' or"):
+        kg.callbacks.Checkpoint(tmp_path, monitor="loss", mode="best")
     with pytest.warns(UserWarning, match="No epoch had a value of monitor"):
         fit_scores(digits, tmp_path, [None], 1)
     with pytest.warns(UserWarning, match="No epoch had a value of monitor"):
@@ -420,6 +460,19 @@ def test_best_by_another_log_is_not_taken_over(digits, tmp_path):
             digits, tmp_path, [5.0, 1.0, 0.0], 3, mode="max"
         )
     assert checkpoint.restore_best() == 3
+
+
+def test_what_is_best_follows_from_the_name(tmp_path):
+    for name, mode in (
+        ("loss", "min"),
+        ("fd_mnist_lenet64_v1_1k", "min"),
+        ("val_accuracy", "max"),
+        ("recall_mnist_lenet64_v1_1k", "max"),
+        ("precision_mnist_lenet64_v1_1k", "max"),
+        ("coverage_mnist_lenet64_v1_1k", "max"),
+        ("class_accuracy_mnist_lenet64_v1_1k", "max"),
+    ):
+        assert kg.callbacks.Checkpoint(tmp_path, monitor=name).mode == mode
 
 
 def test_restore_best_before_fit(tmp_path):

@@ -128,3 +128,34 @@ def test_bad_input_is_known_before_the_training(digits, tmp_path):
     with pytest.raises(ValueError, match="conditional"):
         model.fit(digits, verbose=0, callbacks=kg.callbacks.ImageGrid(tmp_path))
     assert np.array_equal(before, host(model.trainable_variables[0]))
+    for arguments, message in (
+        ({"num_images": 0, "reconstruct": digits[0][0]}, "labels"),
+        ({"labels": 3, "num_image": 4}, "num_image"),
+    ):
+        grid = kg.callbacks.ImageGrid(tmp_path, **arguments)
+        with pytest.raises((ValueError, TypeError), match=message):
+            model.fit(digits, verbose=0, callbacks=grid)
+    parts = CASES["vqvae"]()
+    model = kg.models.VQVAE(parts.encoder, parts.decoder, parts.quantizer)
+    model.compile("adam")
+    with pytest.raises(ValueError, match="num_images=0"):
+        model.fit(digits, verbose=0, callbacks=kg.callbacks.ImageGrid(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_row_that_is_not_full_and_an_earlier_training(digits, tmp_path):
+    """All images are shown; the animation ends where this training does."""
+    picture = Image.new("RGB", (8, 8))
+    picture.save(tmp_path / "samples-0007.png")
+    picture.save(tmp_path / "samples-mine.png")
+    x = digits[0][0][:13]
+    model = CASES["vae"]()
+    grid = kg.callbacks.ImageGrid(tmp_path, 4, reconstruct=x, gif=True)
+    model.fit(digits, epochs=2, verbose=0, callbacks=[grid])
+    with Image.open(tmp_path / "samples.gif") as animation:
+        assert animation.n_frames == 2
+    shown = np.asarray(Image.open(tmp_path / "reconstructions-0002.png"))
+    white = np.ones((7, 8, 8, 1))
+    copies = model.reconstruct(x)
+    rows = [x[:10], copies[:10], x[10:], white, copies[10:], white]
+    np.testing.assert_array_equal(shown, to_grid(np.concatenate(rows), 10))

@@ -109,11 +109,40 @@ def pictures(tmp_path):
 
 
 def test_folder_with_classes(pictures):
-    x, y = kg.data.load(str(pictures), shuffle=False)[0]
+    x, y = kg.data.load(str(pictures), "all", shuffle=False)[0]
     assert x.shape == (6, 6, 8, 3)
     np.testing.assert_array_equal(y, [0, 0, 0, 1, 1, 1])
     np.testing.assert_array_equal(x[0, 0, 0], [1, -1, -1])
     np.testing.assert_array_equal(x[5, 0, 0], [-1, -1, 1])
+
+
+def test_a_split_knows_the_classes_of_the_whole(pictures):
+    """Also of those of which it holds no picture."""
+    (pictures / "emus").mkdir()
+    Image.new("RGB", (8, 6)).save(pictures / "emus" / "0.png")
+    held_out = []
+    for split in ("train", "test"):
+        data = kg.data.load(str(pictures), split)
+        assert data.num_classes == 3
+        assert data.class_names == ["cats", "dogs", "emus"]
+        held_out.append(data.images)
+    whole = kg.data.load(str(pictures), "all")
+    assert len(held_out[1]) == 1 and len(held_out[0]) == 6
+    both = np.concatenate(held_out).reshape(7, -1)
+    assert sorted(map(tuple, both)) == sorted(
+        map(tuple, whole.images.reshape(7, -1))
+    )
+    assert kg.data.load(str(pictures), labels=False).num_classes is None
+    # What an archive leaves beside the classes would shift their numbers.
+    (pictures / "__MACOSX").mkdir()
+    with pytest.raises(ValueError, match="__MACOSX' holds no pictures"):
+        kg.data.load(str(pictures))
+
+
+def test_arrays_keep_their_classes_in_every_split():
+    x, y = np.zeros((12, 4, 4, 1), "uint8"), [0] * 11 + [4]
+    for split in ("train", "test", "all"):
+        assert kg.data.load((x, y), split).num_classes == 5
 
 
 def test_folder_without_classes_and_transparency(tmp_path):
@@ -139,16 +168,16 @@ def test_photographs(tmp_path):
 def test_folder_errors(pictures, tmp_path):
     Image.new("RGB", (5, 5)).save(pictures / "cats" / "odd.png")
     with pytest.raises(ValueError, match="differ in size.*`image_size`"):
-        kg.data.load(pictures)
+        kg.data.load(pictures, "all")
     assert kg.data.load(pictures, image_size=4).element_shape == (4, 4, 3)
     (pictures / "dogs" / "broken.png").write_bytes(b"\x89PNG not really")
     with pytest.raises(OSError, match="Cannot read the picture.*broken.png"):
-        kg.data.load(pictures, image_size=4)
+        kg.data.load(pictures, "all", image_size=4)
     (pictures / "dogs" / "broken.png").unlink()
     deep = np.full((8, 6), 40_000, "uint16")
     Image.fromarray(deep).save(pictures / "dogs" / "deep.png")
     with pytest.raises(OSError, match="deep.png.*more than 8 bits"):
-        kg.data.load(pictures, image_size=4)
+        kg.data.load(pictures, "all", image_size=4)
     (pictures / "dogs" / "deep.png").rename(pictures / "loose.png")
     with pytest.raises(ValueError, match="pictures beside the folders"):
         kg.data.load(pictures, image_size=4)
@@ -189,6 +218,13 @@ def test_folder_errors(pictures, tmp_path):
         (np.zeros((3, 4, 4, 1), "int64"), {"image_size": 2}, "dtype=int64"),
         (np.eye(4, dtype="uint8")[None], {}, "multiply by 255"),
         (np.zeros((64, 48, 3), "uint8"), {}, "like one picture"),
+        (np.full((3, 4, 4, 1), np.nan), {"image_size": 2}, "NaN"),
+        ("digits", {"image_size": 16.0}, "`image_size`"),
+        ("digits", {"seed": -1}, "`seed` must be at least 0"),
+        ("ring", {"image_size": 16}, "image_size.* do not apply to ring"),
+        ("ring", {"binarize": True}, "binarize.* do not apply to ring"),
+        ("stacked_mnist", {"grayscale": True}, "do not apply to stacked"),
+        (iter([]), {"split": "test"}, "handed on as it is"),
     ],
 )
 def test_errors(source, arguments, message):

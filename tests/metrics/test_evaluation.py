@@ -192,12 +192,14 @@ def test_report(tmp_path, capsys):
     values = kg.evaluate(model, "digits", repeats=2, report=tmp_path / "r")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("digits: 1498 training and 299 test images")
-    assert [line.split()[0] for line in lines[1:4]] == [
+    assert lines[1].startswith("not measured: kd (")
+    assert "class_accuracy (" in lines[1]
+    assert [line.split()[0] for line in lines[2:5]] == [
         "real_train",
         "real_test",
         "pca_gaussian",
     ]
-    assert len(lines) == 7 and "(0 s)" not in lines[0]
+    assert len(lines) == 8 and "(0 s)" not in lines[0]
     report = json.loads((tmp_path / "r" / "report.json").read_text())
     assert report["rows"]["model"] == {
         k: v for k, v in values.items() if "/" not in k

@@ -17,7 +17,7 @@ def flat_model():
 
 def test_any_keras_model_gives_features():
     model = flat_model()
-    extractor = get_extractor(model)
+    extractor = get_extractor(model, (8, 8, 1))
     assert isinstance(extractor, KerasFeatures) and extractor.name == "flat"
     x = np.random.default_rng(0).uniform(-1, 1, (7, 4, 4, 1))
     features, classes = extractor(x, batch_size=3)
@@ -39,7 +39,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match=r"need images of shape \(4, 4, 1\)"):
         KerasFeatures(flat_model())(np.zeros((2, 8, 8, 1)))
     with pytest.raises(ValueError, match="`extractor` must be the name"):
-        get_extractor(3)
+        get_extractor(3, (8, 8, 1))
     inputs = keras.Input((4,))
     with pytest.raises(ValueError, match="needs a name of its own"):
         KerasFeatures(keras.Model(inputs, inputs))

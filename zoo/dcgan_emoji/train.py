@@ -36,7 +36,7 @@ def build():
 
 keras.utils.set_random_seed(0)
 train = kg.data.load(
-    entry.args.pictures, image_size=64, labels=False, batch_size=64
+    entry.args.pictures, "all", 64, image_size=64, labels=False
 )
 # Products of bfloat16 take half the time of float32 on a recent CPU.
 keras.config.set_dtype_policy("mixed_bfloat16")
