@@ -337,6 +337,9 @@ def test_binary_pixels_are_drawn_anew_each_epoch():
 def test_a_folder_named_as_a_data_set(tmp_path, monkeypatch):
     """Where nothing is in it to load, it is not meant."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "pets" / "train" / "cats").mkdir(parents=True)
+    with pytest.raises(ValueError, match="pets/train' holds no.*not read"):
+        kg.data.load("pets")
     for name in ("ring", "nothing"):
         (tmp_path / name).mkdir()
     assert kg.data.load("ring").element_shape == (2,)
