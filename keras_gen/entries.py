@@ -34,7 +34,8 @@ _DATA = {
     "noto_emoji": {
         "licence": "Apache-2.0; region flags are in the public domain",
         "use": "Teaching.",
-        "limits": "Learnt from 3,583 pictures; draws shapes like emoji.",
+        "limits": "Learnt from at most 3,583 pictures; draws shapes like "
+        "emoji.",
     },
 }
 
