@@ -25,7 +25,7 @@ _BEST = "best"
 # Logs of which more is better, as models and `EvaluateSamples` name them.
 _HIGH = re.compile(
     "accuracy|class_accuracy|cas_|precision|recall|density|coverage|diversity"
-    "|modes|high_quality|usage|perplexity"
+    "|modes|high_quality|psnr|ssim|usage|perplexity"
 )
 _DAMAGE = (OSError, ValueError, KeyError, TypeError)
 # What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint count in. Their
@@ -71,7 +71,8 @@ class Checkpoint(keras.callbacks.Callback):
             are passed over.
         mode: `"min"` or `"max"`, whether low or high is good; `"auto"` for
             `"max"` with accuracies, precision, recall, density, coverage,
-            diversity and numbers of modes, `"min"` with all others.
+            diversity, numbers of modes, PSNR, SSIM and the use of codes,
+            `"min"` with all others.
 
     Raises:
         OSError: If the folder cannot be written to, or a save fails.
@@ -416,21 +417,28 @@ def _values(logs, name):
 def _config_digest(config):
     """Digest a configuration, whatever numbers Keras appended to names.
 
-    Each name counts as the place it first has, here and where it is meant.
+    Names are numbered anew in the order they come in, each of their kind from
+    0, here and where they are meant. The first of a kind may have no number,
+    and then read as other strings do, such as an activation "silu".
     """
     config = json.loads(json.dumps(config, sort_keys=True, default=str))
-    places = {}
+    numbered, kinds = {}, {}
     for name in _names(config):
-        places.setdefault(name, f"name {len(places)}")
+        if name not in numbered:
+            kind = re.sub(r"_\d+$", "", name)
+            kinds[kind] = kinds.get(kind, -1) + 1
+            numbered[name] = f"{kind} {kinds[kind]}"
 
-    def anonymous(value):
+    def renamed(value):
         if isinstance(value, dict):
-            return {key: anonymous(v) for key, v in value.items()}
+            return {key: renamed(v) for key, v in value.items()}
         if isinstance(value, list):
-            return [anonymous(v) for v in value]
-        return places.get(value, value) if isinstance(value, str) else value
+            return [renamed(v) for v in value]
+        if not isinstance(value, str):
+            return value
+        return numbered.get(value, f"{value} 0" if value in kinds else value)
 
-    text = json.dumps(anonymous(config))
+    text = json.dumps(renamed(config))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_gen as kg
+from keras_gen.callbacks.checkpoint import _config_digest
 from keras_gen.callbacks.checkpoint import file_digest
 from keras_gen.callbacks.checkpoint import state_digest
 from tests.cases import CASES
@@ -161,6 +162,19 @@ def test_names_that_keras_numbers_do_not_matter(digits, tmp_path):
         warnings.simplefilter("error", UserWarning)
         fit("vae", digits, tmp_path, epochs=2)
     assert names(tmp_path) == ["ckpt-000001", "ckpt-000002"]
+
+
+def test_the_first_name_of_a_kind_may_be_another_string():
+    """In a fresh process a layer is called as its activation is."""
+
+    def config(names):
+        layers = [{"class_name": "SiLU", "config": {"name": n}} for n in names]
+        return {"layers": layers, "activation": "silu", "to": names[1]}
+
+    fresh, later = config(["silu", "silu_1"]), config(["silu_7", "silu_3"])
+    assert _config_digest(fresh) == _config_digest(later)
+    later["to"] = "silu_7"
+    assert _config_digest(fresh) != _config_digest(later)
 
 
 def test_another_layer_to_match_is_another_model(digits, tmp_path):
@@ -471,6 +485,8 @@ def test_what_is_best_follows_from_the_name(tmp_path):
         ("precision_mnist_lenet64_v1_1k", "max"),
         ("coverage_mnist_lenet64_v1_1k", "max"),
         ("class_accuracy_mnist_lenet64_v1_1k", "max"),
+        ("psnr_mnist_test_10k", "max"),
+        ("copies_mnist_10k", "min"),
     ):
         assert kg.callbacks.Checkpoint(tmp_path, monitor=name).mode == mode
 
