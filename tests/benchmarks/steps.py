@@ -27,11 +27,15 @@ BATCH = 128
 class Batches(keras.utils.PyDataset):
     """The same batches for both sides."""
 
-    serves_tuples_of_arrays = True  # as `ImageDataset`, for the same path
+    # As `ImageDataset`, for the same path.
+    serves_tuples_of_arrays, epoch = True, 0
 
     def __init__(self, batches):
         super().__init__()
         self.batches = batches
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
 
     def __len__(self):
         return len(self.batches)
