@@ -47,3 +47,14 @@ def test_bad_input():
         KerasFeatures(keras.Sequential([keras.layers.Dense(3)]))
     with pytest.raises(ValueError, match="have 1 output"):
         KerasFeatures(keras.Model(inputs, [inputs, inputs]))
+
+
+def test_inception_by_name_without_its_weights(monkeypatch):
+    """Keras raises a bare Exception where it cannot download."""
+
+    def no_network(*args, **kwargs):
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
+    with pytest.raises(OSError, match="cannot be had: URL fetch failure"):
+        get_extractor("inception", (8, 8, 1))
