@@ -55,3 +55,6 @@ class GatedActivation(keras.layers.Layer):
     def call(self, x):
         a, b = ops.split(x, 2, axis=-1)
         return ops.tanh(a) * ops.sigmoid(b)
+
+    def compute_output_shape(self, input_shape):
+        return *input_shape[:-1], input_shape[-1] // 2

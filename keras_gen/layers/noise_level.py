@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gen.layers.normalization import check_groups
 from keras_gen.layers.normalization import group_factors
 
 
@@ -32,6 +33,9 @@ class NoiseLevelEmbedding(keras.layers.Layer):
     def call(self, level):
         angles = level * ops.convert_to_tensor(self.frequencies)
         return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return *input_shape[:-1], self.dim
 
     def get_config(self):
         return {**super().get_config(), "dim": self.dim}
@@ -70,6 +74,8 @@ class AdaptiveNormalization(keras.layers.Layer):
         shape, embedding = shapes
         if self.groups is None:
             self.norm.build(shape)
+        else:
+            check_groups(self.groups, shape[-1])
         self.modulation = keras.layers.Dense(
             2 * shape[-1], kernel_initializer="zeros", dtype=self.dtype_policy
         )
@@ -87,6 +93,10 @@ class AdaptiveNormalization(keras.layers.Layer):
         scale, shift = ops.cast(scale, a.dtype), ops.cast(shift, a.dtype)
         a, b = a * (1.0 + scale), b * (1.0 + scale) + shift
         return ops.cast(ops.cast(x, a.dtype) * a + b, x.dtype)
+
+    # Without it Keras traces `call` for the shape, which slows loading down.
+    def compute_output_shape(self, shapes):
+        return shapes[0]
 
     def get_config(self):
         return {**super().get_config(), "groups": self.groups}

@@ -47,8 +47,20 @@ class LayerNormalization(keras.layers.Layer):
         y = ops.cast(y / ops.sqrt(variance + self.epsilon), x.dtype)
         return y * self.gamma + self.beta
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def check_groups(groups, channels):
+    """Raise unless the channels fall into so many groups."""
+    if channels % groups:
+        raise ValueError(
+            "`groups` must divide the channels. Received: "
+            f"groups={groups} for {channels} channels"
+        )
 
 
 def group_factors(x, groups, epsilon):
@@ -68,11 +80,6 @@ def group_factors(x, groups, epsilon):
         Two float32 tensors `(batch, 1, ..., channels)`.
     """
     positions, channels = x.shape[1:-1], x.shape[-1]
-    if channels % groups:
-        raise ValueError(
-            "`groups` must divide the channels. Received: "
-            f"groups={groups} for {channels} channels"
-        )
     each = channels // groups
     count = math.prod(positions) * each
     x = ops.cast(x, "float32")
@@ -120,6 +127,7 @@ class GroupNormalization(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
+        check_groups(self.groups, channels)
         self.gamma = self.add_weight(
             shape=(channels,), initializer="ones", name="gamma"
         )
@@ -132,6 +140,10 @@ class GroupNormalization(keras.layers.Layer):
         gamma = ops.cast(self.gamma, a.dtype)
         a, b = a * gamma, b * gamma + ops.cast(self.beta, a.dtype)
         return ops.cast(ops.cast(x, a.dtype) * a + b, x.dtype)
+
+    # Without it Keras traces `call` for the shape, which slows loading down.
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def get_config(self):
         return {
