@@ -79,9 +79,8 @@ class Entry:
         self.folder.mkdir(parents=True, exist_ok=True)
         # Without where folders are on this machine.
         shown = [Path(a).name if Path(a).is_absolute() else a for a in sys.argv]
-        resumed = self.runs.exists()
-        self._start = None if resumed else time.perf_counter()
-        self._phases, self._metrics = [], []
+        self._start = time.perf_counter()
+        self._phases, self._checkpoints, self._metrics = [], [], []
         self._about = {
             "summary": parser.description.splitlines()[0],
             "data": data,
@@ -103,7 +102,11 @@ class Entry:
 
     def checkpoint(self, phase="", every=1):
         """Return the callback by which a phase resumes."""
-        return Checkpoint(self.runs / "checkpoints" / str(phase), every=every)
+        callback = Checkpoint(
+            self.runs / "checkpoints" / str(phase), every=every
+        )
+        self._checkpoints.append(callback)
+        return callback
 
     def fit(
         self,
@@ -169,14 +172,13 @@ class Entry:
     def save(self, model, images, columns=8):
         """Write the preset, its card, and `samples.png`."""
         save_grid(self.folder / "samples.png", images, columns=columns)
-        seconds = None
-        if self._start is not None:
-            seconds = round(time.perf_counter() - self._start)
+        # With what was trained before an interruption.
+        seconds = time.perf_counter() - self._start
+        seconds += sum(c.seconds_before for c in self._checkpoints)
         card = {
             **self._about,
             "epochs": self._phases,
-            # Unknown where an interrupted training went on.
-            "seconds": seconds,
+            "seconds": round(seconds),
             "backend": keras.backend.backend(),
             "metrics": self._metrics,
         }

@@ -1,8 +1,10 @@
 """Every entry of the zoo loads and draws, on every backend."""
 
+import json
 import runpy
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +13,7 @@ import keras_gen as kg
 from keras_gen.entries import Entry
 from keras_gen.entries import statistics
 from keras_gen.training.preset_files import check_file
+from tests.cases import CASES
 from tests.conftest import data_folder
 
 ZOO = Path(__file__).resolve().parents[1] / "zoo"
@@ -102,6 +105,39 @@ def test_a_trial_leaves_the_entry_as_it_is(tmp_path, monkeypatch):
     ):
         monkeypatch.setattr("sys.argv", [str(script), *arguments])
         assert Entry(script, "mnist").folder == folder
+
+
+def test_the_time_before_an_interruption_counts(digits, tmp_path, monkeypatch):
+    """100 seconds an epoch; interrupted in the third, 50 seconds into it."""
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    script = ZOO / "vae_mnist" / "train.py"
+    arguments = [str(script), "--epochs", "4", "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", arguments)
+
+    class Clock(keras.callbacks.Callback):
+        interrupts = True
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if self.interrupts and epoch == 2:
+                now[0] += 50
+                raise KeyboardInterrupt
+
+        def on_epoch_end(self, epoch, logs=None):
+            now[0] += 100
+
+    def run():
+        keras.utils.set_random_seed(0)
+        entry, model = Entry(script, "mnist"), CASES["vae"]()
+        entry.fit(model, digits, 9, 1e-3, callbacks=[Clock()])
+        entry.save(model, model.generate(4, seed=0), columns=2)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    monkeypatch.setattr(Clock, "interrupts", False)
+    run()
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["epochs"] == [4] and card["seconds"] == 400
 
 
 def test_the_zoo_is_small():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 import warnings
 from numbers import Number
 from pathlib import Path
@@ -74,6 +75,10 @@ class Checkpoint(keras.callbacks.Callback):
             diversity, numbers of modes, PSNR, SSIM and the use of codes,
             `"min"` with all others.
 
+    Attributes:
+        seconds_before: Float, how long the epochs took from which `fit` went
+            on; 0 if it began anew.
+
     Raises:
         OSError: If the folder cannot be written to, or a save fails.
         ValueError: If the newest checkpoint is of another model or optimizer,
@@ -98,6 +103,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._best = None
         self._others = []
         self._restored = None
+        self._began = None
+        self.seconds_before = 0.0
 
     def set_callbacks(self, callbacks):
         """Take the other callbacks of this `fit`, to keep their values.
@@ -112,6 +119,7 @@ class Checkpoint(keras.callbacks.Callback):
         return {} if newest is None else newest[1]["history"]
 
     def on_train_begin(self, logs=None):
+        self._began, self.seconds_before = time.perf_counter(), 0.0
         make_folder(self.folder)
         sweep(self.folder)
         self._restored = self._newest()
@@ -133,6 +141,7 @@ class Checkpoint(keras.callbacks.Callback):
             restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
             backend.set_global_random_state(meta["random_state"])
             self.model._initial_epoch = meta["epoch"]
+            self.seconds_before = meta["seconds"]
             if self._had_stopped(meta):
                 warnings.warn(
                     "EarlyStopping ended this training after epoch "
@@ -286,6 +295,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.model.save_weights(weights)
         meta = {
             "epoch": epoch,
+            "seconds": self.seconds_before + time.perf_counter() - self._began,
             "monitor": [self.monitor, self.mode],
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
