@@ -11,6 +11,7 @@ from keras_gen.diffusion.predictions import get_weighting
 from keras_gen.diffusion.samplers import ddim
 from keras_gen.diffusion.samplers import ddpm
 from keras_gen.diffusion.samplers import dpmpp_2m
+from keras_gen.diffusion.samplers import dpmpp_2m_sde
 from keras_gen.diffusion.samplers import euler
 from keras_gen.diffusion.samplers import flow_heun
 from keras_gen.diffusion.samplers import get_sampler
@@ -40,6 +41,7 @@ __all__ = [
     "ddim",
     "ddpm",
     "dpmpp_2m",
+    "dpmpp_2m_sde",
     "euler",
     "flow_heun",
     "get_prediction",

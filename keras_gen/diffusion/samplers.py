@@ -284,20 +284,37 @@ def dpmpp_2m(alphas, sigmas):
     Reference:
         Lu et al., DPM-Solver++, 2022, arXiv:2211.01095.
     """
-    rows, h_before = [], None
+    return _with_memory(ddim(alphas, sigmas), alphas, sigmas)
+
+
+def dpmpp_2m_sde(alphas, sigmas):
+    """SDE-DPM-Solver++ of order 2 with memory: `dpmpp_2m` with fresh noise.
+
+        x' = e^-h s'/s x - a' (e^-2h - 1) D' + s' sqrt(1 - e^-2h) z
+
+    h and D' as there; with D in place of D' it is `ddpm`. The noise replaces
+    some of what earlier estimates got wrong, which `dpmpp_2m` carries along.
+
+    Args:
+        alphas: float64 array `(N + 1,)`, from noise to data.
+        sigmas: float64 array `(N + 1,)`.
+
+    Reference:
+        Lu et al., DPM-Solver++, 2022, arXiv:2211.01095.
+    """
+    return _with_memory(ddpm(alphas, sigmas), alphas, sigmas)
+
+
+def _with_memory(plan, alphas, sigmas):
+    """Let a plan of one evaluation a step use D', see `dpmpp_2m`, for D."""
     with np.errstate(divide="ignore"):
-        half_log_snr = np.log(alphas) - np.log(sigmas)
-    for i, (a, s, next_a, next_s) in enumerate(_pairs(alphas, sigmas)):
-        h = half_log_snr[i + 1] - half_log_snr[i]
-        weight = next_a - next_s * a / s  # -a' (e^-h - 1)
-        row = _row(a, s, next_a, next_s, x=next_s / s, data=weight)
-        if h_before is not None and next_s > 0:
-            more = h / h_before / 2.0
-            row["data"] = weight * (1.0 + more)
-            row["data_before"] = -weight * more
-        rows.append(row)
-        h_before = h
-    return plan(rows)
+        h = np.diff(np.log(alphas) - np.log(sigmas))
+    more = np.zeros(len(h))
+    # A step to sigma 0 uses D itself, and so does the first.
+    more[1:] = np.where(np.isfinite(h[1:]), h[1:], 0.0) / h[:-1] / 2.0
+    plan.data_before = -more * plan.data
+    plan.data = (1.0 + more) * plan.data
+    return plan
 
 
 SAMPLERS = {
@@ -307,6 +324,7 @@ SAMPLERS = {
     "heun": heun,
     "flow_heun": flow_heun,
     "dpmpp_2m": dpmpp_2m,
+    "dpmpp_2m_sde": dpmpp_2m_sde,
 }
 
 

@@ -260,8 +260,8 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             use_ema: Bool, whether to use averaged weights; None for "if the
                 model keeps any".
             sampler: String, `"ddpm"`, `"ddim"`, `"euler"`, `"heun"`,
-                `"flow_heun"`, `"dpmpp_2m"`, or a function from alphas and
-                sigmas to a plan, such as
+                `"flow_heun"`, `"dpmpp_2m"`, `"dpmpp_2m_sde"`, or a function
+                from alphas and sigmas to a plan, such as
                 `functools.partial(keras_gen.diffusion.ddim, eta=0.5)`. None
                 for the model's own.
             num_steps: Integer, or None for the model's own.

@@ -142,6 +142,70 @@ def test_dpmpp_2m_is_its_formula():
     np.testing.assert_allclose(run(D.dpmpp_2m, schedule, 6, start), x)
 
 
+def test_dpmpp_2m_sde_is_its_formula():
+    schedule = D.LinearSchedule()
+    alphas, sigmas = schedule.grid(6)
+    noise = np.random.default_rng(1).normal(size=(6, 50, 2))
+    x = start = np.random.default_rng(0).normal(size=(50, 2))
+    before, h_before = None, None
+    for i in range(6):
+        data = two_normals().denoise(x, alphas[i], sigmas[i])
+        if sigmas[i + 1] == 0:
+            x = data
+            break
+        h = np.log(alphas[i + 1] / sigmas[i + 1]) - np.log(
+            alphas[i] / sigmas[i]
+        )
+        x = sigmas[i + 1] / sigmas[i] * np.exp(-h) * x
+        x = x - alphas[i + 1] * np.expm1(-2 * h) * data
+        if before is not None:
+            slope = (data - before) * h / h_before
+            x = x - alphas[i + 1] * np.expm1(-2 * h) * slope / 2
+        x = x + sigmas[i + 1] * np.sqrt(-np.expm1(-2 * h)) * noise[i]
+        before, h_before = data, h
+    found = run(D.dpmpp_2m_sde, schedule, 6, start, noise=noise)
+    np.testing.assert_allclose(found, x)
+    # One step has nothing to remember.
+    np.testing.assert_allclose(
+        run(D.dpmpp_2m_sde, schedule, 1, start, noise=noise),
+        run(D.ddpm, schedule, 1, start, noise=noise),
+    )
+
+
+@pytest.mark.parametrize(
+    "name, order", [("ddpm", 1), ("dpmpp_2m", 2), ("dpmpp_2m_sde", 2)]
+)
+def test_order_of_the_variance(name, order):
+    """Of samples of a normal, whose variance is known at each level.
+
+    x and the D before are linear in what they were and in the noise, so their
+    covariance is exact. Levels of much noise are left out.
+    """
+    s, errors = 0.5, []
+    for num_steps in (128, 256, 512):
+        alphas, sigmas = D.KarrasSchedule().grid(num_steps)
+        plan = samplers.SAMPLERS[name](alphas, sigmas)
+        cov = np.diag([(alphas[0] * s) ** 2 + sigmas[0] ** 2, 0.0])
+        worst = 0.0
+        for i in range(num_steps - 1):
+            v = (plan.alpha[i] * s) ** 2 + plan.sigma[i] ** 2
+            gain = plan.alpha[i] * s**2 / v  # D = gain x, of mean 0
+            move = np.array(
+                [
+                    [plan.x[i] + plan.data[i] * gain, plan.data_before[i]],
+                    [gain, 0.0],
+                ]
+            )
+            cov = move @ cov @ move.T
+            cov[0, 0] += plan.noise[i] ** 2
+            right = (plan.next_alpha[i] * s) ** 2 + plan.next_sigma[i] ** 2
+            if plan.next_sigma[i] < 2.0:
+                worst = max(worst, abs(cov[0, 0] - right))
+        errors.append(worst)
+    orders = np.log2(np.divide(errors[:-1], errors[1:]))
+    np.testing.assert_allclose(orders, order, atol=0.1)
+
+
 @pytest.mark.parametrize("schedule", [D.LinearSchedule(), D.RectifiedFlow()])
 def test_ancestral_is_ddim_with_eta_1(schedule):
     noise = np.random.default_rng(1).normal(size=(20, 50, 2))
