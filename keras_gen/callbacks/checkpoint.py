@@ -141,7 +141,7 @@ class Checkpoint(keras.callbacks.Callback):
             restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
             backend.set_global_random_state(meta["random_state"])
             self.model._initial_epoch = meta["epoch"]
-            self.seconds_before = meta["seconds"]
+            self.seconds_before = meta.get("seconds", 0.0)  # older: none
             if self._had_stopped(meta):
                 warnings.warn(
                     "EarlyStopping ended this training after epoch "

@@ -114,15 +114,20 @@ def test_dpm_solver_of_order_1_is_ddim():
         decay = 0.0 if u == 0 else np.exp(np.log(a / s) - np.log(b / u))
         x = u / s * x - b * (decay - 1.0) * data
     np.testing.assert_allclose(run(D.ddim, schedule, 10, start), x, rtol=1e-9)
-    # One step of the method with memory has nothing to remember.
-    np.testing.assert_allclose(
-        run(D.dpmpp_2m, schedule, 1, start), run(D.ddim, schedule, 1, start)
-    )
+    # One step of a method with memory has nothing to remember.
+    for memory, without in ((D.dpmpp_2m, D.ddim), (D.dpmpp_2m_sde, D.ddpm)):
+        np.testing.assert_allclose(
+            run(memory, schedule, 1, start), run(without, schedule, 1, start)
+        )
 
 
-def test_dpmpp_2m_is_its_formula():
+@pytest.mark.parametrize("sampler, k", [("dpmpp_2m", 1), ("dpmpp_2m_sde", 2)])
+def test_dpmpp_2m_is_its_formula(sampler, k):
+    """The stochastic one, k = 2, has e^-2h for e^-h, and noise."""
+    sampler = samplers.SAMPLERS[sampler]
     schedule = D.LinearSchedule()
     alphas, sigmas = schedule.grid(6)
+    noise = np.random.default_rng(1).normal(size=(6, 50, 2))
     x = start = np.random.default_rng(0).normal(size=(50, 2))
     before, h_before = None, None
     for i in range(6):
@@ -137,39 +142,13 @@ def test_dpmpp_2m_is_its_formula():
         if before is not None:
             r = h_before / h
             mixed = (1 + 1 / (2 * r)) * data - before / (2 * r)
-        x = sigmas[i + 1] / sigmas[i] * x - alphas[i + 1] * np.expm1(-h) * mixed
+        x = sigmas[i + 1] / sigmas[i] * np.exp((1 - k) * h) * x
+        x = x - alphas[i + 1] * np.expm1(-k * h) * mixed
+        if k == 2:
+            x = x + sigmas[i + 1] * np.sqrt(-np.expm1(-2 * h)) * noise[i]
         before, h_before = data, h
-    np.testing.assert_allclose(run(D.dpmpp_2m, schedule, 6, start), x)
-
-
-def test_dpmpp_2m_sde_is_its_formula():
-    schedule = D.LinearSchedule()
-    alphas, sigmas = schedule.grid(6)
-    noise = np.random.default_rng(1).normal(size=(6, 50, 2))
-    x = start = np.random.default_rng(0).normal(size=(50, 2))
-    before, h_before = None, None
-    for i in range(6):
-        data = two_normals().denoise(x, alphas[i], sigmas[i])
-        if sigmas[i + 1] == 0:
-            x = data
-            break
-        h = np.log(alphas[i + 1] / sigmas[i + 1]) - np.log(
-            alphas[i] / sigmas[i]
-        )
-        x = sigmas[i + 1] / sigmas[i] * np.exp(-h) * x
-        x = x - alphas[i + 1] * np.expm1(-2 * h) * data
-        if before is not None:
-            slope = (data - before) * h / h_before
-            x = x - alphas[i + 1] * np.expm1(-2 * h) * slope / 2
-        x = x + sigmas[i + 1] * np.sqrt(-np.expm1(-2 * h)) * noise[i]
-        before, h_before = data, h
-    found = run(D.dpmpp_2m_sde, schedule, 6, start, noise=noise)
+    found = run(sampler, schedule, 6, start, noise=noise)
     np.testing.assert_allclose(found, x)
-    # One step has nothing to remember.
-    np.testing.assert_allclose(
-        run(D.dpmpp_2m_sde, schedule, 1, start, noise=noise),
-        run(D.ddpm, schedule, 1, start, noise=noise),
-    )
 
 
 @pytest.mark.parametrize(
