@@ -77,7 +77,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Attributes:
         seconds_before: Float, how long the epochs took from which `fit` went
-            on; 0 if it began anew.
+            on; 0 if it began anew, or from a checkpoint that does not say.
 
     Raises:
         OSError: If the folder cannot be written to, or a save fails.
@@ -141,7 +141,7 @@ class Checkpoint(keras.callbacks.Callback):
             restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
             backend.set_global_random_state(meta["random_state"])
             self.model._initial_epoch = meta["epoch"]
-            self.seconds_before = meta.get("seconds", 0.0)  # older: none
+            self.seconds_before = meta.get("seconds", 0.0)
             if self._had_stopped(meta):
                 warnings.warn(
                     "EarlyStopping ended this training after epoch "
