@@ -42,6 +42,34 @@ def check_seed(seed):
     return int(seed)
 
 
+def check_known(known, shape):
+    """Return the mask `known` broadcast to images of `shape`, or raise."""
+    known = np.asarray(known)
+    if known.dtype != bool:
+        raise ValueError(
+            "`known` must be a bool array, True where a pixel is kept. "
+            f"Received: dtype {known.dtype}"
+        )
+    try:
+        return np.broadcast_to(known, shape)
+    except ValueError:
+        raise ValueError(
+            f"`known` must broadcast to the images, {shape}. Received: shape "
+            f"{known.shape}"
+        ) from None
+
+
+def check_ends(start, end, steps):
+    """Raise unless `steps` images can lie between each of `start` and `end`."""
+    if check_positive_integer(steps, "steps") < 2:
+        raise ValueError("`steps` must be at least 2. Received: steps=1")
+    if len(start) != len(end):
+        raise ValueError(
+            "`start` and `end` must hold as many images. Received: "
+            f"{len(start)} and {len(end)}"
+        )
+
+
 def check_network(network, name, num_outputs=1, num_inputs=1):
     """Raise unless `network` is built and has the expected outputs.
 

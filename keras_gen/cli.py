@@ -32,13 +32,15 @@ _PATH = "a preset: name (see `list`), folder, hf://...; or --out of `train`"
 
 _TRAIN = """\
 Train a model with its default networks. Into the folder --out go
-  samples/      a grid of samples after each epoch, and samples.gif
+  samples/      grids of samples after each epoch, and samples.gif; for some
+                models reconstructions, or trajectories from noise to data
   checkpoints/  the state to --resume from after an interruption
   curves.png    the logs over the epochs
   model/        the trained model, for `keras-gen generate` and
                 `keras_gen.from_preset`
 A vqvae has no samples before it has a prior: train an autoregressive model
-with --codes, whose model/ is then the vqvae with this prior.
+with --codes, whose model/ is then the vqvae with this prior, and whose
+samples/ has one grid, of the end.
 """
 
 _EVALUATE = """\
@@ -204,7 +206,9 @@ def _add_data_options(parser, default="digits"):
     )
     parser.add_argument("--data-dir", help="folder of prepared TFDS data")
     parser.add_argument(
-        "--image-size", type=int, help="resize to this height and width"
+        "--image-size",
+        type=int,
+        help="crop around the centre and resize to this height and width",
     )
     parser.add_argument(
         "--grayscale", action="store_true", help="convert to one channel"

@@ -311,6 +311,7 @@ def _take_data_of_training(args):
         raise ValueError(
             f"What {args.path!r} was trained on is not known: pass --dataset."
         )
+    print(f"trained on {args.dataset!r}; --dataset takes another to compare")
 
 
 def _class(args):

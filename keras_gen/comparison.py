@@ -62,7 +62,7 @@ measure them beside real images. A vqvae spends half of the time, or as many
 epochs again, on its prior. Into the folder --out go
   index.html  the page: pictures side by side, quality, cost
   report.md   the same for other readers
-  <model>/    the model, its pictures, its checkpoints and result.json
+  <model>/    the model, its pictures, log.txt and result.json
 Interrupted, or one model failed? The same command goes on where it was.
 """
 _RESULT, _ERROR, _SETTINGS = "result.json", "error.json", "settings.json"

@@ -35,6 +35,7 @@ def from_preset(preset, load_weights=True, **overrides):
     Raises:
         ValueError: If there is no such preset, a file of it is damaged, holds
             what a preset may not, or does not fit the others.
+        ImportError: For `"hf://..."` without `huggingface_hub`.
 
     Example:
     >>> model = keras_gen.from_preset("vae_mnist")

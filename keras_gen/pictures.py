@@ -12,7 +12,8 @@ def to_grid(images, columns=None, padding=4):
     """Lay images out in rows.
 
     Args:
-        images: Array `(n, height, width, 1 or 3)` in [-1, 1].
+        images: Array `(n, height, width, 1 or 3)` in [-1, 1], or
+            `(n, parts, height, width, 1 or 3)`, parts to lay side by side.
         columns: Integer; defaults to a square grid.
         padding: Integer, pixels of white between images.
 
@@ -24,6 +25,8 @@ def to_grid(images, columns=None, padding=4):
         ValueError: If `images` are not images, or hold NaN.
     """
     images = np.asarray(images, "float32")
+    if images.ndim == 5:
+        images = np.concatenate(list(images.swapaxes(0, 1)), axis=2)
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(
             "Expected images of shape (n, height, width, 1 or 3). "

@@ -156,7 +156,8 @@ def test_evaluate(tmp_path, capsys):
     )
     assert main(["evaluate", run, *options, *metrics]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("digits: 1498 training and 299 test images")
+    assert lines[0].startswith("trained on 'digits'")
+    assert lines[1].startswith("digits: 1498 training and 299 test images")
     assert lines[-1] == f"report: {tmp_path / 'run' / 'report'}"
     text = (tmp_path / "run" / "report" / "report.md").read_text()
     assert "fd_digits_lenet64_v1_50" in text and "[7, 8]" in text

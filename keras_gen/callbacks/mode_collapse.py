@@ -14,8 +14,9 @@ class ModeCollapse(keras.callbacks.Callback):
         diversity = mean_{i != j} |g_i - g_j| / mean_{i != j} |x_i - x_j|
 
     over generated samples g and real ones x, in the Euclidean norm. The logs
-    get `diversity` after every n epochs. It catches a generator that draws a
-    few images over and over, not one that leaves out a mode: count modes with
+    get `diversity` after every n epochs; `evaluate` has another, of features
+    within a class. It catches a generator that draws a few images over and
+    over, not one that leaves out a mode: count modes with
     `keras_gen.metrics.mode_counts`.
 
     Args:

@@ -46,11 +46,11 @@ def load(
             - a NumPy array of images, uint8 or floating-point in [-1, 1], or
               a tuple `(images, labels)`;
             - anything else, returned unchanged.
-        split: String. For TFDS any split, such as `"train[:10%]"`; for mixtures
-            `"train"` or `"test"`; otherwise `"train"` (five sixths, the same
-            ones as long as there are as many), `"test"` (the rest, which
-            `evaluate` takes for unseen) or `"all"`. Defaults to `"train"`, to
-            `"all"` for arrays.
+        split: String. For TFDS and stacked MNIST any split of TFDS, such as
+            `"train[:10%]"`; for mixtures `"train"` or `"test"`; otherwise
+            `"train"` (five sixths, the same ones as long as there are as
+            many), `"test"` (the rest, which `evaluate` takes for unseen) or
+            `"all"`. Defaults to `"train"`, to `"all"` for arrays.
         batch_size: Integer of at least 1.
         image_size: Integer or (height, width) to resize to, cropping to its
             aspect ratio around the centre. Required for folders whose
@@ -76,6 +76,7 @@ def load(
         ValueError: If the data set is unknown or empty, the split does not
             exist, the pictures differ in size, or an argument does not apply.
         OSError: If a picture cannot be read.
+        ImportError: If TensorFlow Datasets is needed and not installed.
 
     Example:
     >>> train = keras_gen.data.load("digits", batch_size=64)

@@ -135,7 +135,7 @@ def _check_size(images, source):
     if shapes[0] != shapes[1]:
         raise ValueError(
             f"The images of {source!r} differ in size, for example {shapes}. "
-            "Pass `image_size` to resize them."
+            "Pass `image_size` (`--image-size`) to crop and resize them."
         )
 
 
@@ -176,9 +176,9 @@ def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise ImportError(
-            f"Loading {name!r} by name needs `tensorflow` and "
-            "`tensorflow-datasets`: pip install 'keras-gen[tensorflow]'. "
-            "Without them, use 'digits', a folder of pictures or arrays."
+            f"Loading {name!r} by name needs more: pip install tensorflow "
+            "tensorflow-datasets importlib_resources. Without them, use "
+            "'digits', a folder of pictures or arrays."
         ) from error
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)

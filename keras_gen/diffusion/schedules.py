@@ -107,8 +107,8 @@ class DiscreteSchedule(Schedule):
         betas = betas * 1000.0 / self.num_steps
         if betas[-1] >= 1.0:
             raise ValueError(
-                "This schedule needs at least 21 steps: with fewer, beta "
-                f"exceeds 1. Received: num_steps={self.num_steps}"
+                "This schedule has too few steps: its last beta, made for "
+                f"1,000 steps, exceeds 1. Received: num_steps={self.num_steps}"
             )
         return np.cumprod(1.0 - betas)
 

@@ -46,9 +46,9 @@ class VectorQuantizer(keras.layers.Layer):
     with n_k the vectors that chose k. The averaged codebook starts at N = 1,
     m = e, so that a code moves from where it is. With `restart_below`, codes
     whose N_k falls below it are put on random vectors of the batch, N_k at
-    1. The first training batch can place all codes, by a few steps of k-means.
-    Where several devices train, N and m are means over them with TensorFlow,
-    sums with JAX.
+    1 or, if that is more, at `restart_below`. The first training batch can
+    place all codes, by a few steps of k-means. Where several devices train, N
+    and m are means over them with TensorFlow, sums with JAX.
 
     Args:
         num_codes: Integer of at least 2, K.

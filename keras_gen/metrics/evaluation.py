@@ -61,8 +61,10 @@ def evaluate(
             `"stacked_mnist"`.
         seed: Integer; the sets are drawn with `seed`, `seed + 1`, ...
         metrics: List of strings, or None for all that apply but `"cas"`:
-            - `"fd"`, `"kd"`: Frechet and kernel distance of features;
-            - `"precision_recall"`, `"density_coverage"`: on 5,000 of each;
+            - `"fd"`, `"kd"`: Frechet and kernel distance of features, the
+              latter from 1,000 samples on;
+            - `"precision_recall"`, `"density_coverage"`: on at most 5,000 of
+              each;
             - `"copies"`: share of copied training images, and two more views;
             - `"diversity"`: within a class, relative to real images;
             - `"class_accuracy"`: how often a conditional model draws the class
@@ -73,8 +75,9 @@ def evaluate(
             - `"modes"`: for `"ring"`, `"grid"` and `"stacked_mnist"`.
         repeats: Integer, how many sets of samples.
         extractor: What the features come from: name of a classifier that ships
-            with the package, `keras.Model`, or `metrics.inception(shape)`.
-            Defaults to the classifier of the data set.
+            with the package, `"inception"`, a `keras.Model` that has a name of
+            its own and one output, or a callable with a `name` that returns
+            (features, classes). Defaults to the classifier of the data set.
         image_size: Integer or (height, width) that the model was trained on,
             see `keras_gen.data.load`.
         grayscale: Bool, whether it was trained on one channel.

@@ -30,7 +30,8 @@ class DenoisingAutoencoder(LatentModel):
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
     Raises:
-        ValueError: If the networks do not fit each other.
+        ValueError: If the networks do not fit each other, or `corruption` is
+            no layer.
 
     Reference:
         Vincent et al., Extracting and Composing Robust Features with

@@ -30,7 +30,8 @@ class IWAE(LatentModel):
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
     Raises:
-        ValueError: If the networks do not fit each other.
+        ValueError: If the networks do not fit each other, or the likelihood is
+            fitted to the batch.
 
     Reference:
         Burda et al., Importance Weighted Autoencoders, 2015,

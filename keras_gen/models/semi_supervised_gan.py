@@ -17,7 +17,8 @@ class SemiSupervisedGAN(AdversarialModel):
 
         D(x) = Z / (Z + 1),    of which LSE(l(x)) = ln Z is the logit
         D down  mean CE(y', l(x')) + 1/2 [sp(-LSE l(x)) + sp(LSE l(G(z)))]
-        G down  |E h(x) - E h(G(z))|^2, averaged over the features h
+        G down  |E h(x) - E h(G(z))|^2, averaged over the features h;
+                without `feature_matching` sp(-LSE l(G(z)))
 
     where (x', y') are drawn from the labelled samples, as many as the batch
     has of x: all of them where that is as many. Give these once, with
@@ -30,7 +31,8 @@ class SemiSupervisedGAN(AdversarialModel):
         generator: `keras.Model` from latents `(batch, latent_dim)` to samples.
         discriminator: `keras.Model` from samples to K logits.
         num_labelled: Integer, the number of labelled samples.
-        feature_matching: String, the name of the layer h of the discriminator.
+        feature_matching: String, the name of the layer h of the discriminator,
+            as in the paper; or None for the non-saturating loss.
         ema_decay: Float in [0, 1) to generate and classify with averaged
             weights, or None.
         **kwargs: See `keras_gen.training.adversarial.AdversarialModel`; `loss`
@@ -93,6 +95,9 @@ class SemiSupervisedGAN(AdversarialModel):
         Args:
             x: Array `(num_labelled, *data_shape)`.
             y: Integer array `(num_labelled,)` in [0, K).
+
+        Raises:
+            ValueError: If they are of another number, shape or range.
         """
         x = np.asarray(x)
         checks.check_array(x, self.data_shape, type(self).__name__)

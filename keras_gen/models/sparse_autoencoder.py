@@ -29,7 +29,8 @@ class SparseAutoencoder(LatentModel):
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 
     Raises:
-        ValueError: If the networks do not fit each other.
+        ValueError: If the networks do not fit each other, or `penalty` cannot
+            be called.
 
     Reference:
         Ng, Sparse Autoencoder, CS294A lecture notes, 2011.

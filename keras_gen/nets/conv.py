@@ -19,8 +19,8 @@ def coarsest(image_shape, levels):
         raise ValueError(
             f"{levels} levels halve an image {levels} times, so its height "
             f"and width must be multiples of {step}. Received: "
-            f"image_shape={tuple(image_shape)}. Resize or pad the images, or "
-            "pass fewer `filters`."
+            f"image_shape={tuple(image_shape)}. Choose another image "
+            "size, or a network of fewer levels."
         )
     return height // step, width // step
 

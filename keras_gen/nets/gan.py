@@ -104,8 +104,8 @@ def residual_generator(image_shape, latent_dim, filters=(128, 64)):
         [-1, 1].
 
     Reference:
-        Huang et al., The GAN is dead; long live the GAN! A Modern Baseline
-        GAN, 2024, arXiv:2501.05441.
+        Huang et al., The GAN is dead; long live the GAN! A Modern GAN
+        Baseline, 2024, arXiv:2501.05441.
     """
     height, width = coarsest(image_shape, len(filters))
     z = keras.Input((latent_dim,))

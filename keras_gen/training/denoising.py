@@ -313,8 +313,8 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         """Return the levels of sampling, from noise to data.
 
         Args:
-            num_steps: Integer, or None for `default`, or else the model's own,
-                and not more than the schedule has from `start` on.
+            num_steps: Integer, or None for the share `start` of `default`, or
+                else of the model's own, not more than the schedule has there.
             schedule: Schedule or its name, or None for the model's own.
             start: Float in (0, 1], the time to start from.
             default: Integer or None.
@@ -327,7 +327,8 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             all_steps = getattr(schedule, "num_steps", None)
             num_steps = default or self.num_steps or all_steps or 50
             if all_steps is not None:
-                num_steps = min(num_steps, max(1, round(start * all_steps)))
+                num_steps = min(num_steps, all_steps)
+            num_steps = max(1, round(start * num_steps))
         alphas, sigmas = schedule.grid(num_steps, start)
         self._check_levels(alphas)
         return alphas, sigmas
@@ -440,8 +441,9 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             **arguments: Passed to `generate`.
 
         Returns:
-            float32 array `(num_samples, num_frames, *data_shape)` in [-1, 1]:
-            the estimates of the data, from the first to the last evaluation.
+            float32 array `(num_samples, num_frames, *data_shape)`, images in
+            [-1, 1]: the estimates of the data, from the first to the last
+            evaluation.
         """
         frames = []
 
@@ -452,7 +454,8 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
 
         arguments = {**arguments, "batch_size": num_samples}
         self.generate(num_samples, on_step=keep, **arguments)
-        return np.clip(np.stack(frames, axis=1), -1.0, 1.0)
+        frames = np.stack(frames, axis=1)
+        return np.clip(frames, -1.0, 1.0) if self.clips else frames
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

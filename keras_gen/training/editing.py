@@ -117,8 +117,6 @@ class Editing:
             )
         if strength == 0:
             return x.copy()
-        if num_steps is None and self.num_steps is not None:
-            num_steps = max(1, round(strength * self.num_steps))
         alphas, sigmas = self.path(num_steps, start=strength)
         streams = noise_streams(len(x), seed)
         noise = draw(streams, self.data_shape)
@@ -165,13 +163,13 @@ class Editing:
         return noisy / np.float32(np.hypot(alphas[-1], sigmas[-1]))
 
     def interpolate(
-        self, x0, x1, steps=8, labels=None, num_steps=None, use_ema=None
+        self, start, end, steps=8, labels=None, num_steps=None, use_ema=None
     ):
         """Return images between two, spherically between their noises.
 
         Args:
-            x0: Array `(n, *data_shape)`.
-            x1: Array `(n, *data_shape)`.
+            start: Array `(n, *data_shape)`.
+            end: Array of the same shape.
             steps: Integer of at least 2, images of a row, both ends included.
             labels: Integer array `(n,)` or integer, for conditional models.
             num_steps: Integer of at least 2, of sampling and its inversion, or
@@ -181,13 +179,12 @@ class Editing:
         Returns:
             float32 array `(n, steps, *data_shape)`.
         """
-        if checks.check_positive_integer(steps, "steps") < 2:
-            raise ValueError("`steps` must be at least 2. Received: steps=1")
+        checks.check_ends(start, end, steps)
         z0, z1 = (
             self.invert(x, labels, num_steps, use_ema=use_ema).reshape(
                 len(x), 1, -1
             )
-            for x in (x0, x1)
+            for x in (start, end)
         )
         z = slerp(z0, z1, np.linspace(0, 1, steps)[:, None])
         if self.num_classes is not None:
@@ -218,19 +215,7 @@ class Editing:
         x = np.asarray(x)
         checks.check_batch(x, self.data_shape, name)
         if known is not None:
-            known = np.asarray(known)
-            if known.dtype != bool:
-                raise ValueError(
-                    "`known` must be a bool array, True where a pixel is kept. "
-                    f"Received: dtype {known.dtype}"
-                )
-            try:
-                known = np.broadcast_to(known, x.shape)
-            except ValueError:
-                raise ValueError(
-                    f"`known` must broadcast to the images, {x.shape}. "
-                    f"Received: shape {known.shape}"
-                ) from None
+            known = checks.check_known(known, x.shape)
         if len(self.data_shape) >= 3:
             checks.check_range(
                 x if known is None else np.where(known, x, 0), name

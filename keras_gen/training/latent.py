@@ -187,15 +187,9 @@ class LatentModel(GenerativeModel):
         Reference:
             White, Sampling Generative Networks, 2016, arXiv:1609.04468.
         """
-        if checks.check_positive_integer(steps, "steps") < 2:
-            raise ValueError("`steps` must be at least 2. Received: steps=1")
+        checks.check_ends(start, end, steps)
         z0 = self.encode(start, labels, use_ema=use_ema)[:, None]
         z1 = self.encode(end, labels, use_ema=use_ema)[:, None]
-        if z0.shape != z1.shape:
-            raise ValueError(
-                "`start` and `end` must hold as many images. Received: "
-                f"{len(z0)} and {len(z1)}"
-            )
         t = np.linspace(0, 1, steps)[:, None]
         z = slerp(z0, z1, t) if spherical else (1 - t) * z0 + t * z1
         return self._decode_grid(z, labels, use_ema)
@@ -263,7 +257,9 @@ class LatentModel(GenerativeModel):
         images = self.from_noise(grid.reshape(-1, 2), labels, None, use_ema)
         return images.reshape(n, n, *self.data_shape)
 
-    def inpaint(self, x, known, labels=None, steps=30, seed=None, use_ema=None):
+    def inpaint(
+        self, x, known, labels=None, num_steps=30, seed=None, use_ema=None
+    ):
         """Complete images of which some pixels are missing.
 
             repeat  z ~ q(z|x),    x_missing <- E[x_missing|z]
@@ -279,7 +275,7 @@ class LatentModel(GenerativeModel):
             known: Bool array that broadcasts to `x`, True where a pixel is
                 to be kept.
             labels: Integer array `(n,)` or integer, for conditional models.
-            steps: Integer, repetitions.
+            num_steps: Integer, repetitions.
             seed: Integer, or None for a new draw.
             use_ema: Bool or None, see `encode`.
 
@@ -291,15 +287,10 @@ class LatentModel(GenerativeModel):
             Inference in Deep Generative Models, 2014, arXiv:1401.4082,
             appendix F.
         """
-        checks.check_positive_integer(steps, "steps")
-        known = np.asarray(known)
-        if known.dtype != bool:
-            raise ValueError(
-                "`known` must be a bool array, True where a pixel is kept. "
-                f"Received: dtype {known.dtype}"
-            )
+        checks.check_positive_integer(num_steps, "num_steps")
         x, name = np.asarray(x), f"{type(self).__name__}.inpaint"
         checks.check_batch(x, self.data_shape, name)
+        known = checks.check_known(known, x.shape)
         if len(self.data_shape) == 3:
             checks.check_range(np.where(known, x, 0.0), name)
         n = len(x)
@@ -308,8 +299,8 @@ class LatentModel(GenerativeModel):
         start = self.generate(n, labels, seed, use_ema=use_ema)
         x = np.where(known, x, start).astype("float32")
         # After those that the start was made from.
-        eps = sample_noise(n, (steps + 2, self.latent_dim), seed)[:, 2:]
-        for step in range(steps):
+        eps = sample_noise(n, (num_steps + 2, self.latent_dim), seed)[:, 2:]
+        for step in range(num_steps):
             codes = self._encoder_outputs(x, labels, None, use_ema)
             if isinstance(codes, list):
                 codes = codes[0] + np.exp(0.5 * codes[1]) * eps[:, step]

@@ -46,6 +46,11 @@ class Likelihood:
             Dict of float64 arrays `(n,)` in nats, `"prior"`, `"diffusion"`,
             `"reconstruction"` and their sum `"total"`, and `"bits_per_dim"`,
             the sum over D ln 2.
+
+        Raises:
+            ValueError: If the schedule has no steps of its own, as those of
+                flows and Karras; the model restores a `condition`; or
+                `variance` is one the network does not give.
         """
         x = self._check_images(x, "variational_bound")
         if variance is None:

@@ -373,7 +373,7 @@ class GenerativeModel(keras.Model):
             **options: Those of the model's `from_noise`.
 
         Returns:
-            float32 array `(num_samples, *data_shape)`, images in [-1, 1].
+            float32 `(num_samples, *data_shape)` in [-1, 1], or int32 codes.
         """
         checks.check_positive_integer(num_samples, "num_samples")
         if self.num_classes is not None:

@@ -72,7 +72,7 @@ def _download(url):
     except ImportError as error:
         raise ImportError(
             "Downloading presets needs huggingface_hub: "
-            "pip install 'keras-gen[hub]'"
+            "pip install huggingface_hub"
         ) from error
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))

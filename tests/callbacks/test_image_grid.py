@@ -83,6 +83,9 @@ def test_grid_layout():
     assert grid[68:132, 68:132].min() == 255  # fifth, white
     small = to_grid(np.zeros((1, 8, 8, 1)), padding=0)
     assert small.shape == (64, 64, 3) and (small == 128).all()
+    pairs = np.stack([images, -images], axis=1)
+    rows = np.concatenate([images, -images], axis=2)
+    np.testing.assert_array_equal(to_grid(pairs), to_grid(rows))
     with pytest.raises(ValueError, match="NaN"):
         to_grid(np.full((1, 8, 8, 1), np.nan))
     with pytest.raises(ValueError, match="Expected images"):

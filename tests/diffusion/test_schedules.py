@@ -140,7 +140,7 @@ def test_logit_normal_times():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: kg.diffusion.LinearSchedule(10), "at least 21 steps"),
+        (lambda: kg.diffusion.LinearSchedule(10), "too few steps"),
         (lambda: kg.diffusion.CosineSchedule(1), "at least 2"),
         (lambda: kg.diffusion.CosineSchedule(50).grid(51), "at most 50"),
         (lambda: kg.diffusion.CosineSchedule().grid(0), "at least 1"),

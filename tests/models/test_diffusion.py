@@ -100,7 +100,8 @@ def test_samples_do_not_depend_on_how_they_are_computed(monkeypatch):
     assert np.array_equal(a, model.generate(7, **options))
     frames = model.denoising_trajectory(7, 4, **options)
     assert frames.shape == (7, 4, 2)
-    np.testing.assert_allclose(frames[:, -1], np.clip(a, -1, 1), atol=1e-5)
+    # Points of the plane are not clipped.
+    np.testing.assert_allclose(frames[:, -1], a, atol=1e-5)
 
 
 def test_a_thousand_steps_of_the_cosine_schedule():
@@ -384,6 +385,19 @@ def test_inversion_leads_back():
     between = model.interpolate(x[:1], x[1:], steps=5, num_steps=300)
     assert between.shape == (1, 5, 2)
     np.testing.assert_allclose(between[0, [0, -1]], x, atol=0.02)
+    with pytest.raises(ValueError, match="must hold as many images"):
+        model.interpolate(x, x[:1])
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "rectified_flow"])
+@pytest.mark.parametrize("own, expected", [(None, None), (20, 5)])
+def test_a_part_of_the_way_takes_a_part_of_the_steps(schedule, own, expected):
+    model = exact_model(schedule=schedule)
+    model.num_steps = own
+    alphas, _ = model.path(start=0.25)
+    if expected is None:
+        expected = {"cosine": 250, "rectified_flow": 12}[schedule]
+    assert len(alphas) == expected + 1
 
 
 # Conditions.

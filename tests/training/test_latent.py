@@ -182,7 +182,7 @@ def test_completions_of_a_linear_gaussian_model_have_the_exact_mean():
 
     known = np.array([True, False])
     x = np.full((20_000, 2), 0.9, "float32")
-    done = model.inpaint(x, known, steps=15, seed=0)
+    done = model.inpaint(x, known, num_steps=15, seed=0)
     np.testing.assert_array_equal(done[:, 0], x[:, 0])
     exact = w[0, 1] * w[0, 0] * 0.9 / (w[0, 0] ** 2 + s2)
     error = 5 * done[:, 1].std() / math.sqrt(len(x))
@@ -193,14 +193,14 @@ def test_completions_of_a_linear_gaussian_model_have_the_exact_mean():
 def test_completions_keep_what_is_known(model, images):
     known = np.zeros((8, 8, 1), bool)
     known[:4] = True
-    done = model.inpaint(images[:5], known, steps=2, seed=1)
+    done = model.inpaint(images[:5], known, num_steps=2, seed=1)
     np.testing.assert_array_equal(done[:, :4], images[:5, :4])
     garbage = np.where(known, images[:5], 7.0)
     np.testing.assert_array_equal(
-        model.inpaint(garbage, known, steps=2, seed=1), done
+        model.inpaint(garbage, known, num_steps=2, seed=1), done
     )
     assert not np.allclose(
-        done, model.inpaint(images[:5], known, steps=2, seed=2)
+        done, model.inpaint(images[:5], known, num_steps=2, seed=2)
     )
 
 
@@ -236,6 +236,8 @@ def test_bad_input(model, images):
         optimal.log_likelihood(images[:1])
     with pytest.raises(ValueError, match="`known` must be a bool array"):
         model.inpaint(images, np.ones((8, 8, 1)))
+    with pytest.raises(ValueError, match="`known` must broadcast"):
+        model.inpaint(images, np.ones((3, 3), bool))
     known = np.ones((8, 8, 1), bool)
     with pytest.raises(ValueError, match="floating-point|uint8"):
         model.inpaint(np.zeros((2, 8, 8, 1), "uint8"), known)
