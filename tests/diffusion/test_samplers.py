@@ -25,6 +25,13 @@ def run(sampler, schedule, num_steps, x=None, target=None, noise=None):
     return integrate(target.denoise, x, sampler(alphas, sigmas), noise)
 
 
+def test_heun_corrects_no_step_from_almost_noise_alone():
+    alphas, sigmas = D.CosineSchedule().grid(1000)
+    assert (sigmas > 100 * alphas).sum() == 7
+    # Nor the last step.
+    assert len(D.heun(alphas, sigmas)) == 2 * 1000 - 7 - 1
+
+
 @pytest.mark.parametrize(
     "sampler, schedule, order",
     [
@@ -194,6 +201,16 @@ def test_ancestral_is_ddim_with_eta_1(schedule):
         rtol=1e-7,
         atol=1e-9,
     )
+
+
+def test_ddim_draws_the_share_eta_of_the_noise():
+    """Of the standard deviation, and keeps the level."""
+    alphas, sigmas = D.LinearSchedule().grid(20)
+    plan = D.ddim(alphas, sigmas, eta=0.5)
+    np.testing.assert_allclose(plan.noise, 0.5 * D.ddpm(alphas, sigmas).noise)
+    kept = plan.x * plan.sigma
+    np.testing.assert_allclose(np.hypot(kept, plan.noise), plan.next_sigma)
+    np.testing.assert_allclose(plan.alpha * plan.x + plan.data, plan.next_alpha)
 
 
 def test_ancestral_step_of_the_textbook():

@@ -11,21 +11,24 @@ from tests.conftest import tensor
 X = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 3)).astype("float32")
 
 
-def test_translation_moves_by_whole_pixels_and_by_all_of_them():
+@pytest.mark.parametrize("ratio, most", [((0.25,), 2), ((), 1)])
+def test_translation_moves_by_whole_pixels_and_by_all_of_them(ratio, most):
+    """By up to an eighth where nothing else is asked for."""
     layer = DiffAugment()
-    y = host(layer.translation(tensor(X), 0.25))
+    y = host(layer.translation(tensor(X), *ratio))
     moves = set()
     for before, after in zip(X, y, strict=True):
-        padded = np.pad(before, ((2, 2), (2, 2), (0, 0)))
+        padded = np.pad(before, ((most, most), (most, most), (0, 0)))
         found = [
             (i, j)
-            for i in range(5)
-            for j in range(5)
+            for i in range(2 * most + 1)
+            for j in range(2 * most + 1)
             if np.allclose(padded[i : i + 8, j : j + 8], after)
         ]
         assert len(found) == 1
         moves |= set(found)
-    assert {i for i, _ in moves} == {j for _, j in moves} == set(range(5))
+    assert {i for i, _ in moves} == {j for _, j in moves}
+    assert {i for i, _ in moves} == set(range(2 * most + 1))
     np.testing.assert_allclose(host(layer.translation(tensor(X), 0.0)), X)
 
 
@@ -63,6 +66,17 @@ def test_color_is_affine_in_each_image():
         for a, b in zip(X, mixed, strict=True)
     ]
     assert max(saturation) <= 3.0 and np.std(saturation) > 0.3
+
+
+def test_color_is_brightness_then_saturation_then_contrast(monkeypatch):
+    """Of 0.25, 1.5 and 1.25, where every uniform number is 0.75."""
+    monkeypatch.setattr(DiffAugment, "_uniform", lambda *_: 0.75)
+    bright = X + 0.25
+    grey = bright.mean(axis=-1, keepdims=True)
+    mean = bright.mean(axis=(1, 2, 3), keepdims=True)
+    expected = 1.25 * (1.5 * (bright - grey) + grey - mean) + mean
+    y = host(DiffAugment().color(tensor(X)))
+    np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
 def test_gradients_flow_through():

@@ -120,6 +120,15 @@ def test_a_code_restarted_at_a_high_threshold_lives():
     np.testing.assert_allclose(host(layer.codebook)[1], mean, rtol=1e-6)
 
 
+def test_restarted_codes_are_spread_over_the_batch():
+    """About 13 of the 64 vectors, were they drawn one by one."""
+    layer = layers.VectorQuantizer(16, 1, ema_decay=0.5, restart_below=0.6)
+    layer.codebook.assign([[0.0]] + 15 * [[9e3]])
+    layer(tensor(np.arange(64).reshape(1, 64, 1)), training=True)
+    restarted = set(host(layer.codebook)[1:, 0])
+    assert restarted <= set(range(64)) and len(restarted) >= 8
+
+
 def test_kmeans_places_the_codes_once():
     centres = np.array([[0.0, 0], [9, 0], [0, 9], [9, 9]])
     z = centres[np.arange(64) % 4] + 0.01 * RNG.normal(size=(64, 2))

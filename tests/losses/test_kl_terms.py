@@ -24,9 +24,9 @@ def test_linear_warmup():
 
 
 def test_cyclical():
-    found = values(losses.CyclicalBeta(10, ramp=0.5), 25)
+    found = values(losses.CyclicalBeta(10, ramp=0.3, beta=2.0), 25)
     u = np.arange(25) % 10 / 10
-    expected = 2.3 * np.minimum(1, u / 0.5)
+    expected = 2.3 * 2.0 * np.minimum(1, u / 0.3)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 

@@ -87,6 +87,19 @@ def test_images_are_codes_of_grey_levels():
         images.fit(2 * x, verbose=0)
 
 
+def test_images_of_four_grey_levels():
+    network = kg.nets.pixel_cnn((2, 2), 4, filters=4, blocks=1)
+    codes = kg.models.Autoregressive(network)
+    images = kg.models.Autoregressive(network, images=True)
+    x = np.reshape([-1.0, -0.34, 0.3, 1.0], (1, 2, 2, 1))
+    np.testing.assert_allclose(
+        images.log_likelihood(x),
+        codes.log_likelihood(np.arange(4).reshape(1, 2, 2, 1)),
+    )
+    levels = np.unique(images.generate(64, seed=0))
+    np.testing.assert_allclose(levels, [-1, -1 / 3, 1 / 3, 1], atol=1e-6)
+
+
 @pytest.mark.parametrize("labels", [None, 1])
 def test_probabilities_of_all_grids_sum_to_one(labels):
     model = binary_model(num_classes=None if labels is None else 3)

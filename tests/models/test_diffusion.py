@@ -207,16 +207,22 @@ def test_the_loss_of_the_exact_denoiser(schedule):
     assert loss == pytest.approx(expected, rel=0.02)
 
 
-def test_the_loss_of_flow_matching():
-    """E |noise - x_0 - u|^2 = E var(x_0 | x_t) / t^2 for the exact u."""
+@pytest.mark.parametrize("means", [[[0.2, -0.1]], [[0.2, -0.1], [-0.9, 0.6]]])
+def test_the_loss_of_flow_matching(means):
+    """E |noise - x_0 - u|^2 = E var(x_0 | x_t, y) / t^2 for the exact u."""
     s = 0.5
+    labels = len(means) > 1
     model = kg.models.FlowMatching(
-        network(Mixture([[0.2, -0.1]], s), prediction="flow"), ema_decay=None
+        network(Mixture(means, s), labels, prediction="flow"),
+        label_dropout=0.0,
+        ema_decay=None,
     )
-    x = np.random.default_rng(0).normal(size=(40_000, 2)) * s + [0.2, -0.1]
+    y = np.arange(40_000) % len(means)
+    x = np.random.default_rng(0).normal(size=(40_000, 2)) * s
+    x = x + np.array(means)[y]
     t = (np.arange(2000) + 0.5) / 2000
     expected = np.mean(s**2 / ((1 - t) ** 2 * s**2 + t**2))
-    loss = model.objective(tensor(x), None, training=True)["loss"]
+    loss = model.objective(tensor(x), y, training=True)["loss"]
     assert float(host(loss)) == pytest.approx(expected, rel=0.02)
 
 
@@ -336,6 +342,19 @@ def test_the_flow_knows_the_density(schedule):
     np.testing.assert_allclose(
         log_p.reshape(4, 32).mean(1), mixture.log_density(x), atol=0.12
     )
+
+
+def test_the_density_is_that_of_the_lowest_level_in_units_of_the_data():
+    """Of standard normal data x_t is standard normal, and the velocity 0."""
+    point, level = keras.Input((2,)), keras.Input((1,))
+    model = kg.models.Diffusion(
+        keras.Model([point, level], 0.0 * point), ema_decay=None
+    )
+    x = np.array([[0.5, 0.4], [-0.9, 0.3]], "float32")
+    a = model.path(15)[0][-2]
+    expected = Mixture([[0.0, 0.0]], 1.0 / a).log_density(x)
+    log_p = model.flow_log_likelihood(x, num_steps=15)
+    np.testing.assert_allclose(log_p, expected, atol=1e-3)
 
 
 # Editing.

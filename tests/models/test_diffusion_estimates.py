@@ -97,6 +97,28 @@ def test_training_shows_half_of_the_first_estimates():
     assert not host(gradient).any()
 
 
+def test_training_shows_the_estimate_and_the_condition(monkeypatch):
+    """To a network that returns the one and twice the other."""
+    image, level = keras.Input((4, 4, 3)), keras.Input((1,))
+    both = image[..., 1:2] + 2.0 * image[..., 2:]
+    model = kg.models.Diffusion(
+        keras.Model([image, level], both),
+        prediction="data",
+        self_conditioning=True,
+        condition=kg.layers.LowResolution(2),
+        ema_decay=None,
+    )
+    rng = np.random.default_rng(0)
+    x, shown = (tensor(a) for a in rng.uniform(-1, 1, (2, 40, 4, 4, 1)))
+    ones, level = ops.ones_like(x), ops.ones((40, 1, 1, 1))
+    first = model.first_estimate(x, level, level, None, ones)
+    assert set(host(first).ravel()) == {0.0, 1.0}  # clipped
+    monkeypatch.setattr(model, "first_estimate", lambda *_: shown)
+    expected = ops.mean((x - shown - 2.0 * model.condition(x)) ** 2)
+    loss = model.objective(x, None, training=True)["loss"]
+    np.testing.assert_allclose(host(loss), host(expected), rtol=1e-5)
+
+
 def learned_variance(v):
     """Return a model that estimates no data, and v everywhere."""
     image, level = keras.Input((2, 2, 1)), keras.Input((1,))
