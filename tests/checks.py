@@ -1,6 +1,7 @@
 """Checks that hold for every generative model."""
 
 import json
+from unittest import mock
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ def check_generative_model(make_model, data, folder):
     """
     model = make_model()
     data = suited(model, data)
+    _check_training_argument(model, data)  # first: it listens to the tracing
     _check_fit(model, data)
     _check_evaluation(model, data)
     _check_generate(model)
@@ -61,6 +63,21 @@ def assert_same_state(a, b):
     for i, (x, y) in enumerate(zip(a, b, strict=True)):
         assert x.dtype == y.dtype and x.shape == y.shape
         assert x.tobytes() == y.tobytes(), f"variable {i} differs"
+
+
+def _check_training_argument(model, data):
+    """Networks hear whether they train, but for an estimate to show them."""
+    shown = {False} if getattr(model, "self_conditioning", False) else set()
+    for run, expected in ((model.fit, {True}), (model.evaluate, {False})):
+        with mock.patch.object(
+            keras.Model,
+            "__call__",
+            autospec=True,
+            side_effect=keras.Model.__call__,
+        ) as call:
+            run(data, verbose=0)
+        heard = {c.kwargs.get("training") for c in call.call_args_list}
+        assert heard | shown == expected | shown
 
 
 def _check_fit(model, data):

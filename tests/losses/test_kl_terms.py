@@ -80,15 +80,35 @@ def test_bad_input(make, message):
         make()
 
 
+def still_model(cls, num_classes, beta):
+    """A model whose weights do not move."""
+    options = {"latent_dim": 2, "units": (4,), "num_classes": num_classes}
+    model = cls(
+        nets.dense_encoder((8, 8, 1), outputs=2, **options),
+        nets.dense_decoder((8, 8, 1), **options),
+        beta=beta,
+    )
+    model.compile(keras.optimizers.SGD(0.0))
+    return model
+
+
+@pytest.mark.parametrize(
+    "cls, num_classes", [(models.VAE, None), (models.ConditionalVAE, 10)]
+)
+def test_a_schedule_counts_the_steps_of_fit(cls, num_classes, digits):
+    """Epochs of one step, and evaluations between them."""
+    model = still_model(cls, num_classes, losses.LinearWarmup(4))
+    batch = digits[0]
+    logs = model.fit(*batch, epochs=6, verbose=0, validation_data=batch).history
+    weight = np.subtract(logs["loss"], logs["reconstruction_loss"])
+    weight /= logs["kl_loss"]
+    np.testing.assert_allclose(weight, [0, 0.25, 0.5, 0.75, 1, 1], atol=1e-3)
+
+
 def test_a_callback_moves_the_schedule_of_the_compiled_step(digits):
     """Full weight from the second epoch on, set from outside."""
     term = losses.LinearWarmup(10**9)
-    model = models.VAE(
-        nets.dense_encoder((8, 8, 1), 2, outputs=2, units=(4,)),
-        nets.dense_decoder((8, 8, 1), 2, units=(4,)),
-        beta=term,
-    )
-    model.compile(keras.optimizers.SGD(0.0))
+    model = still_model(models.VAE, None, term)
 
     class Jump(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

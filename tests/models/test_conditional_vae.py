@@ -31,6 +31,29 @@ def test_the_kl_term_is_that_between_posterior_and_prior(digits):
     np.testing.assert_allclose(host(logs["loss"]), host(total), rtol=1e-6)
 
 
+def test_the_decoder_sees_the_draw_and_its_label(digits, monkeypatch):
+    """Reconstruction by hand, and beta times the KL term beside it."""
+    eps = np.random.default_rng(0).normal(size=(32, 3))
+    monkeypatch.setattr(keras.random, "normal", lambda shape, seed: tensor(eps))
+    options = {"latent_dim": 3, "num_classes": 10}
+    model = kg.models.ConditionalVAE(
+        kg.nets.dense_encoder(SHAPE, outputs=2, **options),
+        kg.nets.dense_decoder(SHAPE, **options),
+        beta=4.0,
+    )
+    x, y = digits[0]
+    one_hot = np.eye(10, dtype="float32")[y]
+    mu, log_var = model.run_network(model.encoder, [x, one_hot])
+    z = mu + np.exp(0.5 * log_var) * eps
+    outputs = model.run_network(model.decoder, [z, one_hot])
+    expected = host(model.likelihood.nll(tensor(x), tensor(outputs))).mean()
+    logs = model.objective(tensor(x), y, training=False)
+    nll = host(logs["reconstruction_loss"])
+    np.testing.assert_allclose(nll, expected, rtol=1e-5)
+    expected = nll + 4.0 * host(logs["kl_loss"])
+    np.testing.assert_allclose(host(logs["loss"]), expected, rtol=1e-6)
+
+
 def test_a_fresh_prior_is_the_standard_normal():
     prior = kg.nets.label_prior(10, 3)
     for output in prior(tensor(np.eye(10))):

@@ -256,6 +256,24 @@ def test_labels_are_hidden_one_by_one():
     assert (kept.sum(axis=1) == 1).all()
 
 
+@pytest.mark.parametrize("name", ["DDPM", "FlowMatching", "Diffusion"])
+def test_labels_are_hidden_in_training_alone(name, monkeypatch):
+    """Without data and noise the loss is that of what the network adds: 1."""
+    monkeypatch.setattr(
+        keras.random, "normal", lambda shape, seed: keras.ops.zeros(shape)
+    )
+    inputs = [keras.Input((2,)), keras.Input((1,)), keras.Input((2,))]
+    ones = keras.layers.Dense(2, use_bias=False, kernel_initializer="ones")
+    model = getattr(kg.models, name)(
+        keras.Model(inputs, ones(inputs[2])), label_dropout=0.3, ema_decay=None
+    )
+    model.compile(keras.optimizers.SGD(0.0))
+    batch = np.zeros((4000, 2), "float32"), np.arange(4000) % 2
+    kept = model.train_on_batch(*batch, return_dict=True)["loss"]
+    assert float(kept) == pytest.approx(0.7, abs=5 * np.sqrt(0.21 / 4000))
+    assert float(model.test_on_batch(*batch, return_dict=True)["loss"]) == 1.0
+
+
 # Likelihood.
 
 

@@ -210,25 +210,24 @@ def test_historical_averaging_pulls_back():
         assert float(host(same([keras.ops.array([1.0])]))) == 0.0
 
 
-def test_history_enters_the_step():
+@pytest.mark.parametrize("name", ["discriminator", "generator"])
+def test_history_enters_the_step(name):
     """No other pull: w goes back by rate 2 weight (w - mean of w so far)."""
     generator, critic = dense_pair()
-    generator.set_weights([np.zeros((1, 1)), np.array([3.0])])
+    critic.layers[-1].kernel.assign([[0.0]])
     model = kg.models.GAN(
         generator, critic, loss="wasserstein", historical_averaging=0.5
     )
     model.compile(
-        {
-            "discriminator": keras.optimizers.SGD(0.1),
-            "generator": keras.optimizers.SGD(0.0),
-        }
+        {n: keras.optimizers.SGD(0.1 * (n == name)) for n in model.networks}
     )
-    x = np.full((4, 1), 3.0, "float32")
+    w = getattr(model, name).trainable_variables[-1]
+    start, x = host(w).copy(), np.ones((4, 1), "float32")
     model.train_on_batch(x)
-    assert np.isclose(slope(model), 0.5)  # the mean is w itself
-    critic.layers[-1].kernel.assign([[1.5]])
+    np.testing.assert_allclose(host(w), start)  # the mean is w itself
+    w.assign(start + 1.0)
     model.train_on_batch(x)
-    np.testing.assert_allclose(slope(model), 1.5 - 0.1 * 0.5, atol=1e-6)
+    np.testing.assert_allclose(host(w), start + 1.0 - 0.1 * 0.5, atol=1e-6)
 
 
 class Fives(keras.layers.Layer):
@@ -265,24 +264,39 @@ def test_what_the_players_are_shown():
         np.testing.assert_allclose(float(g), -0.5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("stopped", [True, False])
-def test_both_players_see_the_same_samples(stopped):
-    """D(x) = w x and G(z) = a z: w moves by E x - a E z, then a by w E z.
+@pytest.mark.parametrize("k, stopped", [(1, True), (1, False), (3, True)])
+def test_which_samples_the_players_see(k, stopped, monkeypatch):
+    """D(x) = w x, G(z) = a z: w moves by E x - a z, then a by w z.
 
-    The step of w is none of G's business, even if D's loss is not cut off.
+    For a new z each time, but that G sees the last of D's. The step of w is
+    none of G's business, even if D's loss is not cut off.
     """
+    monkeypatch.setattr(
+        keras.random,
+        "normal",
+        lambda shape, seed: (
+            keras.ops.full(shape, 0.5)
+            + keras.ops.cast(seed.next()[1], "float32")
+        ),
+    )
     z = keras.Input((1,))
     generator = keras.Model(z, keras.layers.Dense(1, use_bias=False)(z))
     generator.set_weights([np.array([[2.0]])])
-    model = kg.models.GAN(generator, dense_pair()[1], loss="wasserstein")
+    model = kg.models.GAN(
+        generator,
+        dense_pair()[1],
+        loss="wasserstein",
+        discriminator_steps=k,
+    )
     if not stopped:
         model.shown = lambda fake, training: fake
     model.compile(keras.optimizers.SGD(0.1))
-    model.train_on_batch(np.full((4, 1), 3.0, "float32"))
-    a, w = float(host(generator.weights[0])[0, 0]), slope(model)
-    mean_z = (3.0 - (w - 0.5) / 0.1) / 2.0
-    assert abs(mean_z) > 1e-3
-    np.testing.assert_allclose((a - 2.0) / 0.1, w * mean_z, rtol=1e-4)
+    model.train_on_batch(np.full((4, 1), 4.0, "float32"))
+    z = 0.5 + np.arange(k)
+    w = 0.5 + 0.1 * (4.0 - 2.0 * z).sum()
+    np.testing.assert_allclose(slope(model), w, rtol=1e-5)
+    a = host(generator.weights[0])[0, 0]
+    np.testing.assert_allclose(a, 2.0 + 0.1 * w * z[-1], rtol=1e-5)
 
 
 def test_augmentation_adapts_in_training():

@@ -6,6 +6,8 @@ from keras import ops
 
 import keras_gen as kg
 from tests.cases import CASES
+from tests.checks import assert_same_state
+from tests.checks import state
 from tests.conftest import host
 from tests.conftest import tensor
 
@@ -36,14 +38,19 @@ def softplus(a):
 # Conditional GAN.
 
 
-def test_a_label_reaches_both_networks():
-    """D(x, y) = <e_y, x>, G(z, y) = g_y: the losses by hand."""
-    g, e = RNG.normal(size=(2, 3, 2)).astype("float32")
+def projection_gan(g, e, **arguments):
+    """D(x, y) = <e_y, x>, G(z, y) = g_y."""
     x, y = keras.Input((2,)), keras.Input((3,))
     embed = layers.Dense(2, use_bias=False)
     critic = keras.Model([x, y], layers.Dot(1)([x, embed(y)]))
     embed.set_weights([e])
-    model = kg.models.ConditionalGAN(constant(g, 3), critic)
+    return kg.models.ConditionalGAN(constant(g, 3), critic, **arguments)
+
+
+def test_a_label_reaches_both_networks():
+    """The losses by hand."""
+    g, e = RNG.normal(size=(2, 3, 2)).astype("float32")
+    model = projection_gan(g, e)
     labels = np.array([2, 0, 1, 2])
     real = RNG.normal(size=(4, 2)).astype("float32")
     hot = tensor(np.eye(3)[labels])
@@ -58,6 +65,31 @@ def test_a_label_reaches_both_networks():
     np.testing.assert_allclose(host(loss), softplus(-f).mean(), rtol=1e-5)
     drawn = model.generate(4, labels=labels, seed=0)
     np.testing.assert_allclose(drawn, g[labels], rtol=1e-5)
+
+
+def test_split_batches_keep_their_labels():
+    """Wasserstein, and a class a step: e_y moves by rate (E x - g_y)."""
+    g, e = RNG.normal(size=(2, 3, 2)).astype("float32")
+    model = projection_gan(
+        g,
+        e,
+        loss="wasserstein",
+        discriminator_steps=3,
+        discriminator_batches="split",
+    )
+    model.compile(
+        {
+            "discriminator": keras.optimizers.SGD(0.1),
+            "generator": keras.optimizers.SGD(0.0),
+        }
+    )
+    x = RNG.normal(size=(6, 2)).astype("float32")
+    y = np.array([2, 2, 0, 0, 1, 1])
+    model.train_on_batch(x, y)
+    means = np.stack([x[y == label].mean(axis=0) for label in range(3)])
+    np.testing.assert_allclose(
+        host(model.discriminator.weights[0]), e + 0.1 * (means - g), atol=1e-5
+    )
 
 
 def test_auxiliary_classifier():
@@ -248,14 +280,20 @@ def test_cogan_bad_input():
 # Semi-supervised.
 
 
+def semi_supervised_gan(**arguments):
+    """l(x) = h(x) = x, of a generator of one sample."""
+    x = keras.Input((3,))
+    return kg.models.SemiSupervisedGAN(
+        constant([0.5, -1.0, 2.0]),
+        keras.Model(x, layers.Rescaling(1.0, name="h")(x)),
+        num_labelled=2,
+        **arguments,
+    )
+
+
 def test_a_fixed_logit_for_generated():
     """D = Z / (Z + 1): the softmax of [l, 0] without its last entry."""
-    x = keras.Input((3,))
-    model = kg.models.SemiSupervisedGAN(
-        constant([0.5, -1.0, 2.0]),
-        keras.Model(x, layers.Rescaling(1.0)(x)),
-        num_labelled=2,
-    )
+    model = semi_supervised_gan()
     real = RNG.normal(size=(5, 3)).astype("float32")
     labelled = RNG.normal(size=(2, 3)).astype("float32")
 
@@ -276,15 +314,16 @@ def test_a_fixed_logit_for_generated():
     )
     # Labels given: those of the labelled term, as in `evaluate`.
     y = np.array([0, 2, 1, 1, 0])
-    fake = model.fake(5, None, False)
-    loss = model.discriminator_loss(tensor(real), fake, ops.array(y), False)
+    logs = model.evaluation_step(tensor(real), ops.array(y))
     inside = np.exp(real) / np.exp(real).sum(-1, keepdims=True)
     fake = softmax(np.array([[0.5, -1.0, 2.0]]))
     expected = -np.log(inside[np.arange(5), y]).mean()
     expected -= 0.5 * np.log(1 - p[:, -1]).mean() + 0.5 * np.log(fake[0, -1])
-    np.testing.assert_allclose(host(loss["loss"]), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        host(logs["discriminator_loss"]), expected, rtol=1e-4
+    )
     accuracy = (real.argmax(-1) == y).mean()
-    np.testing.assert_allclose(host(loss["accuracy"]), accuracy, rtol=1e-6)
+    np.testing.assert_allclose(host(logs["accuracy"]), accuracy, rtol=1e-6)
     np.testing.assert_array_equal(model.classify(real), real.argmax(-1))
     # In training both labelled samples are drawn, each with its own label,
     # one as often as the other, and either first.
@@ -294,6 +333,30 @@ def test_a_fixed_logit_for_generated():
     np.testing.assert_array_equal(x, labelled[y - 1])
     firsts = [host(model.draw_labelled(1)[1])[0] for _ in range(40)]
     assert 8 < firsts.count(1) < 32
+
+
+def test_only_the_labelled_samples_teach_classes(digits):
+    """The same step with labels of the others, and without."""
+    x, y = digits[0]
+    states = []
+    for batch in ((x,), (x, y)):
+        keras.utils.set_random_seed(0)
+        model = CASES["semi_supervised_gan"]()
+        model.train_on_batch(*batch)
+        states.append(state(model))
+    assert_same_state(*states)
+
+
+def test_what_the_semi_supervised_generator_minimises():
+    """sp(-LSE l(G(z))), or the distance of the means of h."""
+    real, fake = RNG.normal(size=(2, 5, 3))
+    samples = tensor(real), tensor(fake), None, True
+    loss = semi_supervised_gan().generator_loss(*samples)
+    expected = softplus(-np.log(np.exp(fake).sum(-1))).mean()
+    np.testing.assert_allclose(host(loss), expected, rtol=1e-5)
+    loss = semi_supervised_gan(feature_matching="h").generator_loss(*samples)
+    expected = ((real.mean(0) - fake.mean(0)) ** 2).mean()
+    np.testing.assert_allclose(host(loss), expected, rtol=1e-5)
 
 
 def test_semi_supervised_bad_input(digits):
@@ -306,17 +369,10 @@ def test_semi_supervised_bad_input(digits):
         model.set_labelled(np.zeros((20, 8, 8, 1), "uint8"), np.zeros(20, int))
     with pytest.raises(ValueError, match="pixels in"):
         model.set_labelled(255 * digits.images[:20], np.zeros(20, int))
-    x = keras.Input((3,))
-    unset = kg.models.SemiSupervisedGAN(
-        constant([0.5, -1.0, 2.0]),
-        keras.Model(x, layers.Rescaling(1.0)(x)),
-        num_labelled=2,
-    )
+    unset = semi_supervised_gan()
     with pytest.raises(ValueError, match="call `set_labelled"):
         unset.fit(np.zeros((4, 3), "float32"))
     with pytest.raises(ValueError, match="call `set_labelled"):
         unset.train_on_batch(np.zeros((4, 3), "float32"))
     with pytest.raises(ValueError, match="`loss` does not apply"):
-        kg.models.SemiSupervisedGAN(
-            constant([0.0]), x, num_labelled=2, loss="hinge"
-        )
+        semi_supervised_gan(loss="hinge")

@@ -4,6 +4,7 @@ import pytest
 
 import keras_gen as kg
 from keras_gen.training.average import AveragedNetworks
+from tests.cases import CASES
 from tests.conftest import host
 
 
@@ -25,6 +26,18 @@ def test_constant_weights_against_the_closed_form():
     average = averaged.averages["net"].layers[0].kernel
     np.testing.assert_allclose(host(average), expected, atol=1e-6)
     np.testing.assert_array_equal(host(net.layers[0].kernel), start + 1)
+
+
+def test_every_network_has_its_average(digits):
+    """After one step w' = d_0 w_0 + (1 - d_0) w_1, with d_0 = 1 / 10."""
+    model = CASES["conditional_vae"]()
+    averages = model.averaged.averages
+    start = {name: mean.get_weights() for name, mean in averages.items()}
+    model.train_on_batch(*digits[0])
+    for name, mean in averages.items():
+        weights = start[name], getattr(model, name).get_weights()
+        for w0, w1, found in zip(*weights, mean.get_weights(), strict=True):
+            np.testing.assert_allclose(found, 0.1 * w0 + 0.9 * w1, atol=1e-6)
 
 
 def test_weights_of_half_precision_are_refused():
