@@ -26,7 +26,7 @@ network = kg.nets.unet(
     SHAPE, filters=(16, 32, 64), blocks=1, attention=(), num_classes=10
 )
 model = kg.models.FlowMatching(network)
-entry.fit(model, train, 12, 2e-3)
+entry.fit(model, train, 24, 2e-3)
 for sampler, num_steps in (("euler", 20), ("flow_heun", 5), ("euler", 10)):
     label = f"{sampler}, {num_steps} steps: "
     options = {"label": label, "sampler": sampler, "num_steps": num_steps}
