@@ -5,11 +5,14 @@
 
 The PyTorch side is the same network of `torch.nn` modules, channels first, in
 a plain training loop with `torch.optim.Adam`, on the same batches in memory;
-that both have as many weights is asserted. The sides take turns to go first;
-the ratio is the median of those of neighbouring runs. Above 1 ours is faster.
+that both have as many weights is asserted. Each side is in a process of its
+own, as thread pools of two libraries in one slow each other down. They take
+turns, and turns to go first; the ratio is the median of those of neighbouring
+runs. Above 1 ours is faster.
 """
 
 import argparse
+import multiprocessing
 import time
 
 import torch  # before TensorFlow, which it can crash after
@@ -342,6 +345,30 @@ def train(model, optimizer, batches, bfloat16):
     return loss.item()
 
 
+def work(pipe, name, side, steps, bfloat16):
+    """Train a model each time it is asked for, and answer with the seconds."""
+    if bfloat16:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    make, make_torch = MODELS[name]
+    ours, other = make(), make_torch()
+    weights = sum(p.numel() for p in other.parameters())
+    assert weights == sum(
+        int(np.prod(v.shape)) for v in ours.trainable_variables
+    )
+    rng, optimizer = np.random.default_rng(0), other.optimizer()
+    batches = [
+        rng.uniform(-1, 1, (BATCH, *ours.data_shape)).astype("float32")
+        for _ in range(steps)
+    ]
+    while pipe.recv():
+        start = time.perf_counter()
+        if side == "fit":
+            ours.fit(Batches(batches), verbose=0, shuffle=False)
+        else:
+            train(other, optimizer, batches, bfloat16)
+        pipe.send(time.perf_counter() - start)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=30)
@@ -353,37 +380,22 @@ def main():
         help="ours in mixed_bfloat16, PyTorch under autocast",
     )
     args = parser.parse_args()
-    if args.bfloat16:
-        keras.config.set_dtype_policy("mixed_bfloat16")
-    rng = np.random.default_rng(0)
+    context = multiprocessing.get_context("spawn")
     for name in args.models:
-        make, make_torch = MODELS[name]
-        ours, other = make(), make_torch()
-        batches = [
-            rng.uniform(-1, 1, (BATCH, *ours.data_shape)).astype("float32")
-            for _ in range(args.steps)
-        ]
-        weights = sum(p.numel() for p in other.parameters())
-        assert weights == sum(
-            int(np.prod(v.shape)) for v in ours.trainable_variables
-        )
-        optimizer = other.optimizer()
-        sides = {
-            "fit": lambda data, m=ours: m.fit(
-                Batches(data), verbose=0, shuffle=False
-            ),
-            "torch": lambda data, m=other, o=optimizer: train(
-                m, o, data, args.bfloat16
-            ),
-        }
-        times = {side: [] for side in sides}
+        pipes, times = {}, {"fit": [], "torch": []}
+        for side in times:
+            pipes[side], other_end = context.Pipe()
+            options = (other_end, name, side, args.steps, args.bfloat16)
+            context.Process(target=work, args=options, daemon=True).start()
+            other_end.close()  # so that the end of the process is noticed
         for i in range(args.repetitions + 1):
             for side in ("fit", "torch") if i % 2 else ("torch", "fit"):
-                start = time.perf_counter()
-                sides[side](batches)
-                times[side].append(time.perf_counter() - start)
+                pipes[side].send(True)
+                times[side].append(pipes[side].recv())
+        for pipe in pipes.values():
+            pipe.send(False)
         # The first round compiles.
-        fit, plain = (np.array(times[side][1:]) for side in sides)
+        fit, plain = (np.array(times[side][1:]) for side in times)
         images = args.steps * BATCH
         print(
             f"{keras.backend.backend():10s} {name:8s} "
