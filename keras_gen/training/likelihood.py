@@ -48,8 +48,8 @@ class Likelihood:
             the sum over D ln 2.
 
         Raises:
-            ValueError: If the schedule has no steps of its own, as those of
-                flows and Karras; the model restores a `condition`; or
+            ValueError: If the schedule is in continuous time, as those of
+                flows and Karras are; the model restores a `condition`; or
                 `variance` is one the network does not give.
         """
         x = self._check_images(x, "variational_bound")

@@ -5,13 +5,11 @@ import functools
 import keras
 import numpy as np
 import pytest
-from scipy.special import ndtr
 
 import keras_gen as kg
 from keras_gen.diffusion import integrate
 from keras_gen.diffusion import samplers
 from keras_gen.diffusion.predictions import PREDICTIONS
-from keras_gen.training.variational import log_discretized_normal
 from tests.conftest import host
 from tests.conftest import tensor
 from tests.diffusion.exact import Mixture
@@ -272,169 +270,6 @@ def test_labels_are_hidden_in_training_alone(name, monkeypatch):
     kept = model.train_on_batch(*batch, return_dict=True)["loss"]
     assert float(kept) == pytest.approx(0.7, abs=5 * np.sqrt(0.21 / 4000))
     assert float(model.test_on_batch(*batch, return_dict=True)["loss"]) == 1.0
-
-
-# Likelihood.
-
-
-@pytest.mark.parametrize("variance", ["small", "large"])
-def test_the_first_term_of_normal_data(variance):
-    """-ln p(x_0 | x_1) against float64, for equal noise at t = 1."""
-    s, schedule = 0.5, D.CosineSchedule(8)
-    model = exact_model(Mixture([[0.0, 0.0]], s), schedule=schedule)
-    x = np.random.default_rng(0).uniform(-0.9, 0.9, (50, 2))
-    terms = model.variational_bound(x, variance=variance, terms=1, seed=4)
-    noise, _ = streams_of(50, 4, (2,))
-    a, b = schedule.alphas, schedule.sigmas
-    x_1 = a[1] * x + b[1] * noise
-    mean = a[1] * s**2 / ((a[1] * s) ** 2 + b[1] ** 2) * x_1
-    large = b[2] ** 2 - (a[2] / a[1]) ** 2 * b[1] ** 2
-    var = large * b[1] ** 2 / b[2] ** 2 if variance == "small" else b[1] ** 2
-    edges = np.stack([x + 1 / 255, x - 1 / 255])
-    upper, lower = ndtr((edges - mean) / np.sqrt(var))
-    expected = -np.log(upper - lower).sum(axis=1)
-    np.testing.assert_allclose(
-        terms["reconstruction"], expected, rtol=2e-3, atol=2e-3
-    )
-
-
-@pytest.mark.parametrize("variance", ["small", "large"])
-def test_the_terms_of_the_bound_have_closed_forms(variance):
-    """For normal data and the exact denoiser, E (x_0 - D)^2 is known."""
-    s, steps = 0.5, 8
-    schedule = D.CosineSchedule(steps)
-    model = exact_model(Mixture([[0.0, 0.0]], s), schedule=schedule)
-    x = np.random.default_rng(0).normal(size=(6000, 2)) * s
-    terms = model.variational_bound(x.astype("float32"), variance=variance)
-    a, b = schedule.alphas, schedule.sigmas
-    diffusion = 0.0
-    for t in range(2, steps + 1):
-        large = b[t] ** 2 - (a[t] / a[t - 1]) ** 2 * b[t - 1] ** 2
-        small = large * b[t - 1] ** 2 / b[t] ** 2
-        error = s**2 * b[t] ** 2 / ((a[t] * s) ** 2 + b[t] ** 2)
-        error *= (a[t - 1] * large / b[t] ** 2) ** 2
-        chosen = small if variance == "small" else large
-        kl = np.log(chosen / small) + (small + error) / chosen - 1
-        diffusion += 2 * 0.5 * kl
-    assert terms["diffusion"].mean() == pytest.approx(diffusion, rel=0.03)
-    prior = 0.5 * (a[-1] ** 2 * x**2 + b[-1] ** 2 - 1 - np.log(b[-1] ** 2))
-    np.testing.assert_allclose(terms["prior"], prior.sum(1), atol=1e-6)
-    parts = ("prior", "diffusion", "reconstruction")
-    total = sum(terms[part] for part in parts)
-    np.testing.assert_allclose(terms["total"], total)
-    np.testing.assert_allclose(terms["bits_per_dim"], total / 2 / np.log(2))
-    some = model.variational_bound(
-        x.astype("float32"), variance=variance, terms=3
-    )
-    assert some["diffusion"].mean() == pytest.approx(diffusion, rel=0.1)
-
-
-@pytest.mark.parametrize("mean", [0.31, -1.3, 1.02])
-def test_the_first_term_is_a_probability_of_pixels(mean):
-    """Also where the estimate lies beyond the pixels."""
-    levels = np.arange(256) / 127.5 - 1
-    log_p = host(
-        log_discretized_normal(
-            tensor(levels), tensor(np.full(256, mean)), tensor([-4.0])
-        )
-    )
-    assert np.exp(log_p.astype("float64")).sum() == pytest.approx(1, abs=1e-4)
-    sd = np.exp(-2.0)
-    # By symmetry in the lower tail, where float64 keeps its digits.
-    near = -np.abs(levels - mean) / sd
-    expected = ndtr(near + 1 / 255 / sd) - ndtr(near - 1 / 255 / sd)
-    expected[0] = ndtr((levels[0] - mean + 1 / 255) / sd)
-    expected[-1] = ndtr((mean - levels[-1] + 1 / 255) / sd)
-    tail = near < -4.0
-    assert tail.sum() > 50
-    np.testing.assert_allclose(log_p[~tail], np.log(expected[~tail]), atol=0.01)
-    np.testing.assert_allclose(log_p[tail], np.log(expected[tail]), atol=0.06)
-
-
-@pytest.mark.parametrize("schedule", ["cosine", "rectified_flow"])
-def test_the_flow_knows_the_density(schedule):
-    mixture = two_normals()
-    model = exact_model(schedule=schedule)
-    x = np.array([[0.5, 0.4], [-0.6, 0.3], [0.0, 0.2], [0.9, 0.9]], "float32")
-    log_p = model.flow_log_likelihood(x.repeat(32, axis=0), num_steps=60)
-    np.testing.assert_allclose(
-        log_p.reshape(4, 32).mean(1), mixture.log_density(x), atol=0.12
-    )
-
-
-def test_the_density_is_that_of_the_lowest_level_in_units_of_the_data():
-    """Of standard normal data x_t is standard normal, and the velocity 0."""
-    point, level = keras.Input((2,)), keras.Input((1,))
-    model = kg.models.Diffusion(
-        keras.Model([point, level], 0.0 * point), ema_decay=None
-    )
-    x = np.array([[0.5, 0.4], [-0.9, 0.3]], "float32")
-    a = model.path(15)[0][-2]
-    expected = Mixture([[0.0, 0.0]], 1.0 / a).log_density(x)
-    log_p = model.flow_log_likelihood(x, num_steps=15)
-    np.testing.assert_allclose(log_p, expected, atol=1e-3)
-
-
-# Editing.
-
-
-def test_inpainting_at_its_ends():
-    model = exact_model()
-    x = two_normals().means[[0, 1, 1]].astype("float32")
-    everything = np.ones(2, bool)
-    np.testing.assert_allclose(
-        model.inpaint(x, everything, num_steps=9, seed=0), x, atol=1e-6
-    )
-    plain = model.generate(3, seed=0, sampler="ddpm", num_steps=9)
-    nothing = model.inpaint(x, ~everything, num_steps=9, resamples=1, seed=0)
-    np.testing.assert_allclose(nothing, plain, atol=1e-5)
-
-
-def test_inpainting_draws_from_the_conditional_distribution():
-    """The second coordinate of two narrow components given the first."""
-    model = exact_model(Mixture([[-0.7, 0.1], [0.5, 0.8]], 0.05))
-    x = np.repeat(np.array([[-0.7, 9.0], [0.5, 9.0]], "float32"), 40, axis=0)
-    known = np.array([True, False])
-    done = model.inpaint(x, known, num_steps=60, resamples=4, seed=0)
-    assert np.array_equal(done[:, 0], x[:, 0])
-    np.testing.assert_allclose(done[:40, 1].mean(), 0.1, atol=0.05)
-    np.testing.assert_allclose(done[40:, 1].mean(), 0.8, atol=0.05)
-
-
-def test_editing_at_its_ends():
-    model = exact_model()
-    x = np.random.default_rng(0).uniform(-1, 1, (5, 2)).astype("float32")
-    assert np.array_equal(model.edit(x, strength=0.0), x)
-    # Little noise changes little; nothing is left of x at full strength.
-    near = model.edit(x, strength=0.05, seed=0)
-    assert np.abs(near - x).max() < 0.4
-    full = {"strength": 1.0, "num_steps": 1000, "seed": 0}
-    far = model.edit(x, **full)
-    np.testing.assert_allclose(far, model.edit(-x, **full), atol=0.005)
-
-
-def test_inversion_leads_back():
-    model = exact_model()
-    x = two_normals().means.astype("float32") + 0.1
-    noise = model.invert(x, num_steps=500)
-    model.num_steps = 500
-    np.testing.assert_allclose(model.from_noise(noise), x, atol=0.02)
-    between = model.interpolate(x[:1], x[1:], steps=5, num_steps=300)
-    assert between.shape == (1, 5, 2)
-    np.testing.assert_allclose(between[0, [0, -1]], x, atol=0.02)
-    with pytest.raises(ValueError, match="must hold as many images"):
-        model.interpolate(x, x[:1])
-
-
-@pytest.mark.parametrize("schedule", ["cosine", "rectified_flow"])
-@pytest.mark.parametrize("own, expected", [(None, None), (20, 5)])
-def test_a_part_of_the_way_takes_a_part_of_the_steps(schedule, own, expected):
-    model = exact_model(schedule=schedule)
-    model.num_steps = own
-    alphas, _ = model.path(start=0.25)
-    if expected is None:
-        expected = {"cosine": 250, "rectified_flow": 12}[schedule]
-    assert len(alphas) == expected + 1
 
 
 # Conditions.

@@ -1,9 +1,13 @@
+"""Editing by diffusion models whose denoiser is known."""
+
 import numpy as np
 import pytest
 
 import keras_gen as kg
 from keras_gen.diffusion import samplers
 from keras_gen.training.editing import _resampled
+from tests.diffusion.exact import Mixture
+from tests.diffusion.exact import two_normals
 from tests.models.test_diffusion import exact_model
 from tests.models.test_diffusion import streams_of
 
@@ -36,3 +40,62 @@ def test_editing_starts_from_the_noise_of_its_strength():
         alpha * x + sigma * start,
         atol=1e-6,
     )
+
+
+def test_inpainting_at_its_ends():
+    model = exact_model()
+    x = two_normals().means[[0, 1, 1]].astype("float32")
+    everything = np.ones(2, bool)
+    np.testing.assert_allclose(
+        model.inpaint(x, everything, num_steps=9, seed=0), x, atol=1e-6
+    )
+    plain = model.generate(3, seed=0, sampler="ddpm", num_steps=9)
+    nothing = model.inpaint(x, ~everything, num_steps=9, resamples=1, seed=0)
+    np.testing.assert_allclose(nothing, plain, atol=1e-5)
+
+
+def test_inpainting_draws_from_the_conditional_distribution():
+    """The second coordinate of two narrow components given the first."""
+    model = exact_model(Mixture([[-0.7, 0.1], [0.5, 0.8]], 0.05))
+    x = np.repeat(np.array([[-0.7, 9.0], [0.5, 9.0]], "float32"), 40, axis=0)
+    known = np.array([True, False])
+    done = model.inpaint(x, known, num_steps=60, resamples=4, seed=0)
+    assert np.array_equal(done[:, 0], x[:, 0])
+    np.testing.assert_allclose(done[:40, 1].mean(), 0.1, atol=0.05)
+    np.testing.assert_allclose(done[40:, 1].mean(), 0.8, atol=0.05)
+
+
+def test_editing_at_its_ends():
+    model = exact_model()
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 2)).astype("float32")
+    assert np.array_equal(model.edit(x, strength=0.0), x)
+    # Little noise changes little; nothing is left of x at full strength.
+    near = model.edit(x, strength=0.05, seed=0)
+    assert np.abs(near - x).max() < 0.4
+    full = {"strength": 1.0, "num_steps": 1000, "seed": 0}
+    far = model.edit(x, **full)
+    np.testing.assert_allclose(far, model.edit(-x, **full), atol=0.005)
+
+
+def test_inversion_leads_back():
+    model = exact_model()
+    x = two_normals().means.astype("float32") + 0.1
+    noise = model.invert(x, num_steps=500)
+    model.num_steps = 500
+    np.testing.assert_allclose(model.from_noise(noise), x, atol=0.02)
+    between = model.interpolate(x[:1], x[1:], steps=5, num_steps=300)
+    assert between.shape == (1, 5, 2)
+    np.testing.assert_allclose(between[0, [0, -1]], x, atol=0.02)
+    with pytest.raises(ValueError, match="must hold as many images"):
+        model.interpolate(x, x[:1])
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "rectified_flow"])
+@pytest.mark.parametrize("own, expected", [(None, None), (20, 5)])
+def test_a_part_of_the_way_takes_a_part_of_the_steps(schedule, own, expected):
+    model = exact_model(schedule=schedule)
+    model.num_steps = own
+    alphas, _ = model.path(start=0.25)
+    if expected is None:
+        expected = {"cosine": 250, "rectified_flow": 12}[schedule]
+    assert len(alphas) == expected + 1
