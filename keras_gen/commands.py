@@ -9,6 +9,7 @@ import numpy as np
 import keras_gen as kg
 from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import keep_settings
+from keras_gen.files import locked
 from keras_gen.files import make_folder
 from keras_gen.files import read_settings
 from keras_gen.hub import describe_metric
@@ -16,6 +17,7 @@ from keras_gen.hub import find
 from keras_gen.hub import headline
 from keras_gen.hub import read_card
 from keras_gen.hub import size_of
+from keras_gen.pictures import check_format
 from keras_gen.pictures import save_curves
 from keras_gen.pictures import save_grid
 from keras_gen.recipes import QUICK
@@ -48,15 +50,21 @@ def train(args):
             f"--epochs must be at least 1. Received: {args.epochs}"
         )
     out = make_folder(args.out)
+    with locked(out):
+        _train_in(out, args)
+
+
+def _train_in(out, args):
     checkpoints = out / "checkpoints"
     if any(checkpoints.glob("ckpt-*")) and not args.resume:
         raise ValueError(
             f"{str(checkpoints)!r} holds an earlier run. Pass --resume to "
             "continue it, or choose another folder."
         )
-    _check_same_run(args, out)
     keras.utils.set_random_seed(args.seed)
     train, test = _load(args)
+    sizes = [len(data.images) for data in (train, test) if data is not None]
+    _check_same_run(args, out, sizes)
     if args.codes is None:
         model = RECIPES[args.model](
             train.element_shape, train.num_classes, len(train.images)
@@ -135,7 +143,9 @@ def _labels(model, n, label=None):
 
 
 def _image_grid(model, data, folder):
-    examples = tuple(part[:50] for part in data[0])
+    # Of all classes: test images may be sorted by class.
+    mixed = kg.data.ImageDataset(data.images, data.labels, 50)
+    examples = mixed[0]
     options = _labels(model, 64)
     if denoises(model):  # what is quick enough to look at every epoch
         options |= {**QUICK, "trajectories": 6}
@@ -177,8 +187,11 @@ class _StopOnNaN(keras.callbacks.Callback):
             )
 
 
-def _check_same_run(args, out):
-    """Refuse to resume with arguments that change the run."""
+def _check_same_run(args, out, sizes):
+    """Refuse to resume with arguments that change the run.
+
+    Nor with more or fewer images: others would be held out.
+    """
     names = (
         "model",
         "dataset",
@@ -188,7 +201,7 @@ def _check_same_run(args, out):
         "seed",
         "codes",
     )
-    run = {name: getattr(args, name) for name in names}
+    run = {name: getattr(args, name) for name in names} | {"images": sizes}
     file = out / "run.json"
     if not args.resume:
         file.unlink(missing_ok=True)
@@ -207,7 +220,8 @@ def _load(args):
     train = kg.data.load(args.dataset, "train", **options)
     try:
         return train, kg.data.load(args.dataset, "test", **options)
-    except ValueError:  # no split of that name, or a handful of pictures
+    except ValueError as error:  # such as no split of that name
+        print(f"trains without test images: {error}")
         return train, None
 
 
@@ -263,14 +277,15 @@ def _facts(name, preset):
 
 def generate(args):
     """Write a grid of samples of a preset."""
+    out = Path(args.out)
+    check_format(out)  # not after all the drawing
+    make_folder(out.parent)
     model = _model(args.path)
     options = {
         **_labels(model, args.n, _class(args)),
         **_sampling_options(args, model),
     }
     images = model.generate(args.n, **options, seed=args.seed)
-    out = Path(args.out)
-    make_folder(out.parent)
     save_grid(out, images)
     print(f"{len(images)} images: {out}")
 
@@ -302,9 +317,9 @@ def _take_data_of_training(args):
     run = Path(args.path) / "run.json"
     if run.exists():
         settings = read_settings(run)
-        args.dataset = settings["dataset"]
-        args.image_size = args.image_size or settings["image_size"]
-        args.grayscale = args.grayscale or settings["grayscale"]
+        args.dataset = settings.get("dataset")
+        args.image_size = args.image_size or settings.get("image_size")
+        args.grayscale = args.grayscale or settings.get("grayscale", False)
     else:
         args.dataset = read_card(_folder(args.path)).get("data")
     if args.dataset is None:

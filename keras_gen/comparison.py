@@ -26,12 +26,12 @@ from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.comparison_page import write_page
 from keras_gen.data import load
 from keras_gen.entries import hardware
-from keras_gen.files import atomic_file
 from keras_gen.files import keep_settings
 from keras_gen.files import locked
 from keras_gen.files import make_folder
 from keras_gen.files import read_settings
 from keras_gen.files import sweep
+from keras_gen.files import write_text
 from keras_gen.metrics.evaluation import Evaluation
 from keras_gen.metrics.report import plain
 from keras_gen.models import VQVAE
@@ -457,8 +457,7 @@ def _peak_mb():
 
 
 def _write(path, value):
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1) + "\n")
+    write_text(path, json.dumps(value, indent=1) + "\n")
 
 
 def _end_with(parent):

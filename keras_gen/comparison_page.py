@@ -4,7 +4,7 @@ import base64
 import html
 import shlex
 
-from keras_gen.files import atomic_file
+from keras_gen.files import write_text
 
 _TITLE = "Generative models compared"
 # Title, start of the metric's name, number format, what it means.
@@ -116,8 +116,7 @@ def write_page(folder, results, about):
         ("index.html", _html(folder, quality, cost, errors, notes, results)),
         ("report.md", _markdown(folder, quality, cost, errors, notes, results)),
     ):
-        with atomic_file(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(folder / name, text)
 
 
 def _table(rows, columns, cell):
@@ -198,16 +197,14 @@ def _notes(results, models, about, shown):
 
 def _command(about):
     words = ["keras-gen", "compare"]
-    for name in (
-        *("dataset", "data_dir", "image_size", "minutes", "epochs"),
-        *("batch_size", "n", "seed"),
-    ):
-        if name in about:
+    for name, value in about.items():
+        if name not in ("backend", "keras", "keras_gen"):
             dashes = "-" if name == "n" else "--"
-            words += [dashes + name.replace("_", "-"), str(about[name])]
-    words += [f"--{k}" for k in ("grayscale", "pretrained") if k in about]
-    if "models" in about:
-        words += ["--models", *about["models"].split()]
+            words.append(dashes + name.replace("_", "-"))
+            if name == "models":
+                words += value.split()
+            elif value is not True:  # a flag
+                words.append(str(value))
     return f"KERAS_BACKEND={about['backend']} {shlex.join(words)}"
 
 

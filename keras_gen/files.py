@@ -163,6 +163,12 @@ def atomic_file(path):
         raise
 
 
+def write_text(path, text):
+    """Write a text file, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def _flush(path):
     if os.name == "nt":  # flushes neither folders nor what is open to read
         return
@@ -174,13 +180,16 @@ def _flush(path):
 
 
 def read_settings(file):
-    """Return what a JSON file holds.
+    """Return the dict that a JSON file holds.
 
     Raises:
-        ValueError: If it is damaged.
+        ValueError: If it is damaged or holds none.
     """
     try:
-        return json.loads(Path(file).read_text())
+        settings = json.loads(Path(file).read_text())
+        if not isinstance(settings, dict):
+            raise ValueError(f"it holds a {type(settings).__name__}")
+        return settings
     except ValueError as error:
         raise ValueError(
             f"{str(file)!r} is damaged ({error}). Delete it to start anew."
@@ -203,5 +212,4 @@ def keep_settings(file, settings):
             f"What is in {str(file.parent)!r} was started with {changed}; go "
             "on with the same, or choose another folder."
         )
-    with atomic_file(file) as temporary:
-        temporary.write_text(json.dumps(settings) + "\n")
+    write_text(file, json.dumps(settings) + "\n")

@@ -1,6 +1,7 @@
 """Turn images in [-1, 1] into files to look at."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -58,9 +59,23 @@ def to_grid(images, columns=None, padding=4):
 
 def save_grid(path, images, columns=None):
     """Write images as one PNG, whole or not at all."""
+    check_format(path)
     picture = Image.fromarray(to_grid(images, columns))
     with atomic_file(path) as temporary:
         picture.save(temporary)
+
+
+def check_format(path):
+    """Raise unless a picture can be written to a file of this name."""
+    path = Path(path)
+    Image.init()
+    if Image.EXTENSION.get(path.suffix.lower()) not in Image.SAVE:
+        raise ValueError(
+            f"Expected the name of a picture, such as grid.png. "
+            f"Received: {str(path)!r}"
+        )
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder. Expected a file.")
 
 
 def save_curves(path, history):

@@ -7,6 +7,8 @@ from PIL import Image
 
 import keras_gen as kg
 from keras_gen.cli import main
+from keras_gen.commands import _image_grid
+from keras_gen.files import locked
 from keras_gen.recipes import RECIPES
 from tests.cases import CASES
 
@@ -33,6 +35,9 @@ def test_train_resume_and_generate(name, tmp_path, capsys):
     assert "Pass --resume" in capsys.readouterr().err
     assert main([*train, "--epochs", "2", "--resume", "--seed", "1"]) == 2
     assert "was started with {'seed': 0}" in capsys.readouterr().err
+    with locked(out):
+        assert main([*train, "--epochs", "2", "--resume"]) == 2
+    assert "Another process is at work" in capsys.readouterr().err
     assert main([*train, "--epochs", "2", "--resume"]) == 0
     assert (tmp_path / "run" / "samples" / "samples-0002.png").exists()
     assert (tmp_path / "run" / "curves.png").exists()
@@ -96,6 +101,9 @@ def test_a_vqvae_draws_once_it_has_a_prior(tmp_path, capsys, monkeypatch):
         (["generate", "{}/preset", "-n", "0"], "must be at least 1"),
         (["generate", "{}/preset", "--seed", "-1"], "must be at least 0"),
         (["generate", "{}/broken"], "is refused: card.json is missing"),
+        (["generate", "{}/preset", "--out", "{}/grid"], "name of a picture"),
+        (["generate", "{}/preset", "--out", "{}/a.png"], "is a folder"),
+        (["evaluate", "{}/broken"], "run.json' is damaged (it holds a list)"),
     ],
 )
 def test_errors_are_one_line(arguments, message, tmp_path, capsys):
@@ -103,6 +111,8 @@ def test_errors_are_one_line(arguments, message, tmp_path, capsys):
     CASES["vae"]().save_to_preset(tmp_path / "preset")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{")
+    (tmp_path / "broken" / "run.json").write_text("[]")
+    (tmp_path / "a.png").mkdir()
     assert main([a.format(tmp_path) for a in arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("keras-gen: error: ") and message in error
@@ -232,10 +242,38 @@ def test_a_run_on_pictures_says_what_it_learnt(tmp_path, capsys, monkeypatch):
     assert main(["evaluate", run]) == 0
     [((dataset,), options)] = given
     assert dataset == pets and options["grayscale"]
+    # With more pictures others would be held out.
+    Image.new("RGB", (8, 8)).save(tmp_path / "pets" / "dogs" / "new.png")
+    assert main([*train, "--grayscale", "--epochs", "2", "--resume"]) == 2
+    assert "was started with {'images': [10, 2]}" in capsys.readouterr().err
     # An interrupted one has no model yet.
     shutil.rmtree(tmp_path / "run" / "model")
     assert main(["generate", run]) == 2
     assert "has not ended" in capsys.readouterr().err
+
+
+def test_a_split_that_cannot_be_read_is_said(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(12):
+        Image.new("RGB", (8, 8)).save(folder / f"{i:02}.png")
+    held_out = np.random.default_rng(0).permutation(12)[0]
+    Image.new("RGB", (9, 9)).save(folder / f"{held_out:02}.png")
+    train = ["train", "vae", "--dataset", str(folder), "--epochs", "1"]
+    assert main([*train, "--out", str(tmp_path / "run")]) == 0
+    text = capsys.readouterr().out
+    assert "trains without test images: " in text and "differ in size" in text
+
+
+def test_pictures_are_of_all_classes(digits):
+    model = CASES["vae"]()
+    order = np.argsort(digits.labels, kind="stable")
+    data = kg.data.ImageDataset(
+        digits.images[order], digits.labels[order], 128, shuffle=False
+    )
+    grid = _image_grid(model, data, "unused")
+    assert len(grid.reconstruct[0]) == 50
+    assert len(set(grid.reconstruct[1])) > 5
 
 
 def test_conditional_model_without_labels(tmp_path, capsys):

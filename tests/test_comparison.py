@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ from PIL import Image
 
 import keras_gen as kg
 from keras_gen import comparison
+from keras_gen import comparison_page
+from keras_gen.cli import _parser
 from keras_gen.cli import main
 from keras_gen.recipes import RECIPES
 from keras_gen.recipes import encoded
@@ -99,6 +102,20 @@ def test_one_failed_model_does_not_lose_the_others(small, tmp_path, capsys):
     again = [*OPTIONS, "--epochs", "1", "--out", str(out)]
     assert main([*again, "--models", "vae"]) == 0
     assert "--models autoencoder vae" in (out / "report.md").read_text()
+
+
+def test_the_command_on_the_page_makes_it_again():
+    words = ["compare", "--dataset", "own pictures", "--image-size", "8"]
+    words += ["--grayscale", "--epochs", "2", "-n", "5", "--data-dir", "d"]
+    words += ["--batch-size", "4", "--extractor", "inception", "--seed", "3"]
+    words += ["--models", "vae", "dcgan"]
+    args = vars(_parser().parse_args(words))
+    settings = {k: v for k, v in args.items() if k not in ("run", "models")}
+    del settings["out"]
+    about = comparison._about({**settings, "backend": "jax"}, args["models"])
+    backend, command, *again = shlex.split(comparison_page._command(about))
+    assert (backend, command) == ("KERAS_BACKEND=jax", "keras-gen")
+    assert vars(_parser().parse_args(again)) == args
 
 
 def test_a_process_of_its_own(tmp_path, capsys):

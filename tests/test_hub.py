@@ -29,6 +29,16 @@ def test_saving_again_replaces(preset):
     assert len(list(preset.parent.iterdir())) == 1
 
 
+def test_a_name_of_the_package_is_not_hidden(tmp_path, monkeypatch):
+    """`from_preset` would read the other one."""
+    monkeypatch.chdir(tmp_path)
+    model = CASES["vae"]()
+    with pytest.raises(ValueError, match="Choose another name, or './vae_mnis"):
+        model.save_to_preset("vae_mnist")
+    model.save_to_preset("./vae_mnist")
+    assert kg.from_preset("./vae_mnist").data_shape == model.data_shape
+
+
 def test_missing_folder():
     with pytest.raises(ValueError, match="There is no preset in 'nowhere'"):
         kg.from_preset("nowhere")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import time
 import warnings
@@ -61,7 +62,8 @@ class Checkpoint(keras.callbacks.Callback):
     has more patience.
 
     With `monitor`, the state after the best epoch so far is kept as well, in
-    the folder `best`, across restarts; `restore_best()` returns to it.
+    the folder `best`, across restarts; `restore_best()` returns to it. One of
+    another training, or by another log, is kept as `best-before`.
 
     Args:
         folder: Folder of the checkpoints; created if need be.
@@ -126,8 +128,6 @@ class Checkpoint(keras.callbacks.Callback):
         self._best = None
         if self.monitor is not None:
             self._best = self._best_value()
-            if self._best is None and (self.folder / _BEST).exists():
-                remove_folder(self.folder / _BEST)
         if any(getattr(c, "restore_best_weights", False) for c in self._others):
             warnings.warn(
                 "A checkpoint does not hold the best weights that "
@@ -230,23 +230,31 @@ class Checkpoint(keras.callbacks.Callback):
         return bool(better)
 
     def _best_value(self):
-        """Return the value an earlier run left behind, or None."""
+        """Return the value an earlier run left behind, or None.
+
+        What is no help here is moved out of the way.
+        """
         path = self.folder / _BEST
-        # Without a checkpoint to go on from, it is of another training.
-        if self._restored is None or not path.exists():
+        if not path.exists():
             return None
         try:
+            if self._restored is None:
+                raise ValueError("there is no checkpoint to go on from")
             meta = _read(path)
             if meta["monitor"] != [self.monitor, self.mode]:
                 raise ValueError(f"it is the best by {meta['monitor']}")
-            value = meta["history"][self.monitor][-1]
+            return meta["history"][self.monitor][-1]
         except _DAMAGE as error:
+            aside = self.folder / f"{_BEST}-before"
+            if aside.exists():
+                remove_folder(aside)
+            os.replace(path, aside)
             warnings.warn(
-                f"Ignoring the best checkpoint {str(path)!r}: {error!r}.",
+                f"{str(path)!r} is not of this training ({error}). It is kept "
+                f"as {aside.name!r}.",
                 stacklevel=2,
             )
             return None
-        return value
 
     def restore_best(self):
         """Return the model to the state after its best epoch.
@@ -263,7 +271,6 @@ class Checkpoint(keras.callbacks.Callback):
                 "`restore_best` needs the model: pass this callback to `fit` "
                 "first."
             )
-        sweep(self.folder)
         try:
             meta = _read(path)
         except _DAMAGE as error:

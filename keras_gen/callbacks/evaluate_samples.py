@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_gen import checks
+from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.metrics.evaluation import Evaluation
 
 
@@ -12,8 +14,9 @@ class EvaluateSamples(keras.callbacks.Callback):
     `fd_mnist_lenet64_v1_1k`, for `Checkpoint(monitor=...)` and Keras's
     `ModelCheckpoint` and `EarlyStopping` (with `mode="min"` or `"max"`). `fit`
     of a model of this package runs it before other callbacks. As with Keras's
-    `validation_freq`, epochs without a measurement have no such log. Training
-    is not disturbed: the samples have a fixed seed.
+    `validation_freq`, epochs without a measurement, such as those after which
+    the model is no longer finite, have no such log. Training is not disturbed:
+    the samples have a fixed seed.
 
     Args:
         dataset: The data, as for `keras_gen.evaluate`.
@@ -59,11 +62,7 @@ class EvaluateSamples(keras.callbacks.Callback):
         **generate_arguments,
     ):
         super().__init__()
-        if every < 1:
-            raise ValueError(
-                f"`every` must be at least 1. Received: every={every}"
-            )
-        self.every = every
+        self.every = checks.check_positive_integer(every, "every")
         self.seed = seed
         self.arguments = generate_arguments
         self._evaluation = Evaluation(
@@ -82,7 +81,7 @@ class EvaluateSamples(keras.callbacks.Callback):
         self._evaluation.check(samples)
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every:
+        if (epoch + 1) % self.every or not_finite(logs, self.model):
             return
         samples = self._evaluation.draw(self.model, self.seed, **self.arguments)
         logs.update(self._evaluation.of_samples(samples))

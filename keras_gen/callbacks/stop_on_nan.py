@@ -4,14 +4,16 @@ import warnings
 
 import keras
 import numpy as np
+from keras import ops
 
 
 class StopOnNaN(keras.callbacks.Callback):
     """Stop at the end of an epoch in which a loss became NaN or infinite.
 
     Unlike `keras.callbacks.TerminateOnNaN` it looks at every log of the model,
-    so it also works for models without one called `loss`. `Checkpoint` never
-    saves such an epoch, so the last good checkpoint stays the newest.
+    so it also works for models without one called `loss`; and at the trained
+    weights, which the last step may have spoilt after the logs. `Checkpoint`
+    never saves such an epoch, so the last good checkpoint stays the newest.
     """
 
     def on_epoch_end(self, epoch, logs=None):
@@ -26,11 +28,17 @@ class StopOnNaN(keras.callbacks.Callback):
 def not_finite(logs, model):
     """Return the names of the model's logs that are NaN or infinite.
 
-    Those that other callbacks add, such as metrics of samples, may be.
+    Those that other callbacks add, such as metrics of samples, may be. Where
+    all are finite, the names of the trained weights that are not.
     """
     own = {metric.name for metric in model.metrics}
-    return [
+    bad = [
         name
         for name, value in (logs or {}).items()
         if name.removeprefix("val_") in own and not np.isfinite(float(value))
+    ]
+    return bad or [
+        weight.path
+        for weight in model.trainable_weights
+        if not np.isfinite(ops.convert_to_numpy(weight)).all()
     ]

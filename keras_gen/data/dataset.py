@@ -114,7 +114,9 @@ class ImageDataset(keras.utils.PyDataset):
         rows = self._order[start : start + self.batch_size]
         x = self.images[rows]
         if x.dtype == np.uint8:
-            x = x.astype("float32") / 127.5 - 1.0
+            x = x.astype("float32")
+            x /= 127.5  # in place, of large batches there may not be two
+            x -= 1.0
         if x.dtype.kind == "f":
             x = x.astype("float32", copy=False)
         if self.binarize:

@@ -40,9 +40,10 @@ def load(
               1,000 classes;
             - the name of a TensorFlow Datasets image data set, such as
               `"mnist"` or `"cifar10"` (needs TensorFlow);
-            - the path of a folder of pictures; if it has sub-folders, each is
-              a class, numbered in alphabetical order; deeper ones are not
-              read;
+            - the path of a folder of pictures (PNG, JPEG, BMP, WebP, TIFF or
+              AVIF of 8 bits a channel, the first frame of a GIF), which become
+              RGB, what is transparent white; if it has sub-folders, each is a
+              class, numbered in alphabetical order; deeper ones are not read;
             - a NumPy array of images, uint8 or floating-point in [-1, 1], or
               a tuple `(images, labels)`;
             - anything else, returned unchanged.

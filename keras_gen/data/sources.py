@@ -1,7 +1,9 @@
 """Read images and labels from where they are into arrays."""
 
+import collections
 import difflib
 import os
+import warnings
 from pathlib import Path
 
 import keras
@@ -11,7 +13,11 @@ from PIL import ImageOps
 
 from keras_gen import checks
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+_SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    ".avif",
+}
+_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
 
 def from_digits(size=None, grayscale=False):
@@ -99,11 +105,21 @@ def list_folder(folder):
             f"{str(folder)!r} holds pictures beside the folders {classes[:3]}"
             ", so it is unclear whether those are classes. Move either away."
         )
-    files, labels = [], []
-    for label, name in enumerate(classes or ["."]):
-        found = sorted(
-            path for path in (folder / name).iterdir() if _is_picture(path)
+    if classes and _SPLITS.issuperset(map(str.lower, classes)):
+        raise ValueError(
+            f"The folders {classes} of {str(folder)!r} look like splits and "
+            f"not like classes. Pass one of them, such as "
+            f"{str(folder / classes[-1])!r}."
         )
+    files, labels, others = [], [], collections.Counter()
+    for label, name in enumerate(classes or ["."]):
+        paths = sorted(
+            path
+            for path in (folder / name).iterdir()
+            if path.is_file() and not path.name.startswith(".")
+        )
+        found = [path for path in paths if _is_picture(path)]
+        others.update(p.suffix.lower() for p in paths if not _is_picture(p))
         if not found:  # and so no class: the numbers of others would be off
             raise ValueError(
                 f"The folder {str(folder / name)!r} holds no pictures "
@@ -112,6 +128,13 @@ def list_folder(folder):
             )
         files += found
         labels += [label] * len(found)
+    if others:
+        counts = ", ".join(f"{n} {suffix}" for suffix, n in others.items())
+        warnings.warn(
+            f"These files in {str(folder)!r} are not read: {counts}. Pictures "
+            f"end in {', '.join(sorted(_SUFFIXES))}.",
+            stacklevel=3,
+        )
     files = np.array(files, object)
     if not classes:
         return files, None, None

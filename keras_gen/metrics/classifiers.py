@@ -109,7 +109,7 @@ class Classifier:
             )
         self.shape = tuple(self.card["shape"])
         classes = self.card["num_classes"]
-        with backend.undisturbed(), _float32():
+        with backend.undisturbed(), in_float32():
             self.model = build(self.card["architecture"], self.shape, classes)
         self.model.load_weights(weights)
 
@@ -170,7 +170,7 @@ def classification_accuracy_score(
     test_images = as_images("test_images", test_images)
     shape = images.shape[1:]
     classes = int(max(np.max(labels), np.max(test_labels))) + 1
-    with backend.undisturbed(), _float32():
+    with backend.undisturbed(), in_float32():
         network = build(_architecture(shape), shape, classes)
     for i, weight in enumerate(network.trainable_weights):
         if len(weight.shape) > 1:  # by `seed`, not by the global generator
@@ -187,7 +187,7 @@ def classification_accuracy_score(
 
 
 @contextlib.contextmanager
-def _float32():
+def in_float32():
     """Build layers that compute in float32 under any policy."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")

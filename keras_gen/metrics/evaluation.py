@@ -342,7 +342,12 @@ def pca_gaussian(train, n, components=100, seed=0):
 
     Returns:
         float32 array `(n, ...)`; images are clipped to [-1, 1].
+
+    Raises:
+        ValueError: If images are not finite or not in [-1, 1].
     """
+    if train.ndim == 4:
+        as_images("train", train)
     flat = train.reshape(len(train), -1)
     pca = principal_components(flat, components)
     rng = np.random.default_rng(seed)
@@ -395,18 +400,19 @@ def _read(dataset, extractor, options):
 
 
 def _shuffled(data):
-    """Return all images and labels in an order of their own.
+    """Return all images and labels in an order of their own, as one batch.
 
     Files may be sorted, and a part of them would not be like the rest.
     """
-    rows = np.random.default_rng(0).permutation(len(data.images))
-    images = data.images[rows].astype("float32")
-    if data.images.dtype == np.uint8:
-        images /= 127.5
-        images -= 1.0
+    n = len(data.images)
+    rows = np.random.default_rng(0).permutation(n)
+    labels = None if data.labels is None else data.labels[rows]
+    images = ImageDataset(
+        data.images[rows], None, n, False, data.seed, data.binarize
+    )[0][0].astype("float32", copy=False)
     if images.ndim == 4:
         as_images("dataset", images)
-    return images, None if data.labels is None else data.labels[rows]
+    return images, labels
 
 
 def _line(name, values, start):

@@ -8,6 +8,7 @@ from keras import layers
 
 from keras_gen.metrics.checks import as_images
 from keras_gen.metrics.classifiers import Classifier
+from keras_gen.metrics.classifiers import in_float32
 from keras_gen.training import backend
 
 
@@ -67,19 +68,21 @@ def inception(shape, weights="imagenet"):
     Raises:
         OSError: If there are no weights and they cannot be downloaded.
     """
-    inputs = x = keras.Input(shape)
-    if shape[-1] == 1:
-        x = layers.Concatenate()([x, x, x])
-    x = layers.Resizing(299, 299)(x)
-    try:
-        body = keras.applications.InceptionV3(
-            include_top=False, weights=weights, pooling="avg"
-        )
-    except Exception as error:  # Keras raises no other when it cannot download
-        raise OSError(
-            f"The weights of InceptionV3 cannot be had: {error}"
-        ) from error
-    return KerasFeatures(keras.Model(inputs, body(x)), "inception_v3_keras")
+    with backend.undisturbed(), in_float32():
+        inputs = x = keras.Input(shape)
+        if shape[-1] == 1:
+            x = layers.Concatenate()([x, x, x])
+        x = layers.Resizing(299, 299)(x)
+        try:
+            body = keras.applications.InceptionV3(
+                include_top=False, weights=weights, pooling="avg"
+            )
+        except Exception as error:  # of no other kind without a network
+            raise OSError(
+                f"The weights of InceptionV3 cannot be had: {error}"
+            ) from error
+        model = keras.Model(inputs, body(x))
+    return KerasFeatures(model, "inception_v3_keras")
 
 
 def get_extractor(extractor, shape):

@@ -22,11 +22,17 @@ def active_units(codes, threshold=0.01):
     Returns:
         Integer.
 
+    Raises:
+        ValueError: If codes are not finite.
+
     Reference:
         Burda et al., Importance Weighted Autoencoders, 2015,
         arXiv:1509.00519.
     """
-    return int((np.var(codes, axis=0) > threshold).sum())
+    variances = np.var(codes, axis=0)
+    if not np.isfinite(variances).all():
+        raise ValueError("`codes` hold NaN or infinite values.")
+    return int((variances > threshold).sum())
 
 
 def mutual_information_gap(codes, factors, bins=20):
@@ -156,4 +162,9 @@ def _check(codes, factors):
         raise ValueError("`codes` hold NaN or infinite values.")
     if (factors == factors[:1]).all(axis=0).any():
         raise ValueError("Each of `factors` must take two values at least.")
+    if (codes == codes[:1]).all():
+        raise ValueError(
+            "`codes` are the same for all images, so none of them says "
+            "anything about a factor."
+        )
     return codes, factors

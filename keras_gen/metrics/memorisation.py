@@ -5,6 +5,8 @@ from scipy.stats import ranksums
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
+from keras_gen.metrics.checks import as_images
+
 
 class PixelNeighbours:
     """Find the real images nearest to samples, and count copies.
@@ -25,11 +27,16 @@ class PixelNeighbours:
     """
 
     def __init__(self, train, test, components=64):
-        train, test = _flat("train", train), _flat("test", test)
-        self._pca = principal_components(train, components)
-        self._train_points = self._pca.transform(train)
+        self._shape = np.shape(train)[1:]
+        if min(len(train), len(test)) < 2:
+            raise ValueError(
+                "`train` and `test` must hold at least 2 images each. "
+                f"Received: {len(train)} and {len(test)}"
+            )
+        self._pca = principal_components(self._flat("train", train), components)
+        self._train_points = self._points("train", train)
         self._train = _index(self._train_points)
-        self._test = _index(self._pca.transform(test))
+        self._test = _index(self._points("test", test))
         self._test_distances, _ = self.nearest(test)
         size = np.sqrt((self._train_points**2).sum(axis=1).mean())
         fresh = self._test_distances > 1e-4 * size  # more than rounding
@@ -51,7 +58,7 @@ class PixelNeighbours:
             Two arrays `(n,)`.
         """
         index = self._train if among == "train" else self._test
-        points = self._pca.transform(_flat("images", images))
+        points = self._points("images", images)
         distances, indices = index.kneighbors(points, n_neighbors=1)
         return distances[:, 0], indices[:, 0]
 
@@ -80,6 +87,26 @@ class PixelNeighbours:
             "authentic": float((distances > own[back, 1]).mean()),
         }
 
+    def _points(self, name, images):
+        return self._pca.transform(self._flat(name, images))
+
+    def _flat(self, name, images):
+        """Return images, or points, of the shape of those in training."""
+        images = np.asarray(images, "float32")
+        if images.ndim < 2 or images.shape[1:] != self._shape:
+            raise ValueError(
+                f"`{name}` must have the shape (n, ...), as the training "
+                f"images do: (n, {str(self._shape)[1:-1]}). "
+                f"Received: shape={images.shape}"
+            )
+        if images.ndim == 4:
+            as_images(name, images)
+        elif not np.isfinite(images).all():
+            raise ValueError(
+                f"`{name}` must be finite. Received NaN or infinity"
+            )
+        return images.reshape(len(images), -1)
+
 
 def principal_components(images, components):
     """Fit a PCA to flat images `(n, d)`.
@@ -99,15 +126,3 @@ def principal_components(images, components):
 
 def _index(points):
     return NearestNeighbors(algorithm="brute").fit(points)
-
-
-def _flat(name, images):
-    images = np.asarray(images, "float32")
-    if images.ndim < 2 or len(images) < 2:
-        raise ValueError(
-            f"`{name}` must hold at least 2 images. "
-            f"Received: shape={images.shape}"
-        )
-    if not np.isfinite(images).all():
-        raise ValueError(f"`{name}` must be finite. Received NaN or infinity")
-    return images.reshape(len(images), -1)

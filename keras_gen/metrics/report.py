@@ -2,13 +2,12 @@
 
 import json
 import math
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_gen._version import __version__
-from keras_gen.files import atomic_file
+from keras_gen.files import write_text
 from keras_gen.pictures import save_grid
 
 _TITLES = {
@@ -79,14 +78,11 @@ def write_report(folder, rows, reference, samples, recipe, skipped):
                 "image, the test image."
                 "\n\n![Nearest real images](neighbours.png)"
             )
-    _write(folder / "report.md", _markdown(rows, recipe, skipped, pictures))
+    text = _markdown(rows, recipe, skipped, pictures)
+    write_text(folder / "report.md", text + "\n")
     contents = {"recipe": recipe, "skipped": skipped, "rows": rows}
-    _write(folder / "report.json", json.dumps(plain(contents), indent=1))
-
-
-def _write(path, text):
-    with atomic_file(path) as temporary:
-        Path(temporary).write_text(text + "\n")
+    text = json.dumps(plain(contents), indent=1)
+    write_text(folder / "report.json", text + "\n")
 
 
 def plain(value):

@@ -296,8 +296,8 @@ class GenerativeModel(keras.Model):
 
     @property
     def metrics(self):
-        # Without Keras's own `loss` tracker, which nothing here updates. Epoch
-        # logs are averages only if the step returns exactly these.
+        # Without Keras's own `loss` tracker: epoch logs are averages only if
+        # the step returns exactly these.
         return list(self.log_means.values())
 
     def fit(self, x=None, y=None, *, callbacks=None, **kwargs):
@@ -317,22 +317,22 @@ class GenerativeModel(keras.Model):
             callbacks = [callbacks]
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = list(callbacks)
+            # Their order follows from the epoch's number, for a resumed run,
+            # and not from Python's global generator, as Keras would have it.
+            own = [d for d in (x, validation) if hasattr(d, "set_epoch")]
+            callbacks.append(
+                keras.callbacks.LambdaCallback(
+                    on_epoch_begin=lambda e, _: [d.set_epoch(e) for d in own]
+                )
+            )
             if hasattr(x, "set_epoch"):
-                # The order follows from the epoch's number, and not from
-                # Python's global generator, as Keras would have it.
                 kwargs["shuffle"] = False
                 if kwargs.get("steps_per_epoch") is not None:
                     raise ValueError(
                         "`steps_per_epoch` would end epochs of "
-                        f"`{type(x).__name__}` early, and the order of their "
-                        "examples could not be resumed. An epoch is "
-                        f"{len(x)} batches; pass fewer examples instead."
+                        f"`{type(x).__name__}` early, which cannot be resumed. "
+                        f"An epoch is {len(x)} batches; pass fewer examples."
                     )
-                callbacks.append(
-                    keras.callbacks.LambdaCallback(
-                        on_epoch_begin=lambda e, logs, x=x: x.set_epoch(e)
-                    )
-                )
             # First those whose logs others read, last those that save them.
             callbacks.sort(key=lambda c: not hasattr(c, "adds_logs"))
             callbacks.sort(key=lambda c: hasattr(c, "set_callbacks"))

@@ -29,6 +29,7 @@ from keras_gen.training.preset_files import halve
 from keras_gen.training.preset_files import layout
 from keras_gen.training.preset_files import plain_file
 from keras_gen.training.preset_files import read_json
+from keras_gen.training.preset_names import built_in
 from keras_gen.training.preset_names import forget_download
 
 _FILES = {CONFIG, WEIGHTS, CARD}
@@ -70,12 +71,18 @@ def save_to_preset(model, folder, card=None, half_precision=False):
 
     Raises:
         ValueError: If `folder` is a file or holds files of these names that
-            are no preset's, a network holds layers that a reader could
+            are no preset's, or is the bare name of a preset of the package,
+            a network holds layers that a reader could
             not rebuild from this package and Keras alone, or a weight is not
             finite, which in half precision ends at 65,504.
         TypeError: If `card` holds what JSON cannot.
         OSError: If the folder cannot be written.
     """
+    if isinstance(folder, str) and folder in built_in():
+        raise ValueError(
+            f"{folder!r} is a preset of the package, which `from_preset` would "
+            f"read in its place. Choose another name, or './{folder}'."
+        )
     folder = Path(folder)
     if folder.exists() and not _can_hold_preset(folder):
         raise ValueError(

@@ -418,14 +418,17 @@ def test_best_is_saved_between_checkpoints(digits, tmp_path):
 def test_best_of_another_training_does_not_count(digits, tmp_path):
     fit_scores(digits, tmp_path, [1.0], 1)
     shutil.rmtree(tmp_path / "ckpt-000001")
-    _, checkpoint, _ = fit_scores(digits, tmp_path, [3.0, 2.0], 2)
+    kept = (tmp_path / "best" / "meta.json").read_bytes()
+    with pytest.warns(UserWarning, match="kept as 'best-before'"):
+        _, checkpoint, _ = fit_scores(digits, tmp_path, [3.0, 2.0], 2)
     assert checkpoint.restore_best() == 2
+    assert (tmp_path / "best-before" / "meta.json").read_bytes() == kept
 
 
 def test_damaged_best(digits, tmp_path):
     fit_scores(digits, tmp_path, [1.0], 1)
     (tmp_path / "best" / "state.weights.h5").write_bytes(b"x")
-    with pytest.warns(UserWarning, match="Ignoring the best checkpoint"):
+    with pytest.warns(UserWarning, match="another SHA-256.*'best-before'"):
         _, checkpoint, _ = fit_scores(digits, tmp_path, [1.0, 2.0], 2)
     assert checkpoint.restore_best() == 2
     (tmp_path / "best" / "meta.json").unlink()
@@ -469,7 +472,7 @@ def test_an_infinite_metric_is_no_reason_not_to_save(digits, tmp_path):
 
 def test_best_by_another_log_is_not_taken_over(digits, tmp_path):
     fit_scores(digits, tmp_path, [5.0, 1.0], 2)
-    with pytest.warns(UserWarning, match="Ignoring the best checkpoint"):
+    with pytest.warns(UserWarning, match="it is the best by .'score', 'min'"):
         _, checkpoint, _ = fit_scores(
             digits, tmp_path, [5.0, 1.0, 0.0], 3, mode="max"
         )

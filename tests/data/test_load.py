@@ -165,6 +165,26 @@ def test_photographs(tmp_path):
     assert (images[0, :, -1] == 255).all() and not images[0, :, :-1].any()
 
 
+def test_files_that_are_not_read_are_named(pictures):
+    (pictures / "cats" / "1.png").rename(pictures / "cats" / "1.heic")
+    with pytest.warns(UserWarning, match="not read: 1 .heic. Pictures end in"):
+        assert len(kg.data.load(pictures, "all").images) == 5
+    (pictures / "cats" / "1.heic").unlink()
+    for suffix in ("tif", "avif"):
+        Image.new("RGB", (8, 6), "red").save(pictures / f"cats/1.{suffix}")
+    assert len(kg.data.load(pictures, "all").images) == 7
+
+
+def test_splits_are_not_taken_for_classes(pictures):
+    for name, split in (("cats", "train"), ("dogs", "Test")):
+        (pictures / name).rename(pictures / split)
+    with pytest.raises(ValueError, match="like splits and not like classes"):
+        kg.data.load(pictures)
+    # One of them may be the name of something.
+    (pictures / "Test").rename(pictures / "plane")
+    assert kg.data.load(pictures).class_names == ["plane", "train"]
+
+
 def test_folder_errors(pictures, tmp_path):
     Image.new("RGB", (5, 5)).save(pictures / "cats" / "odd.png")
     with pytest.raises(ValueError, match="differ in size.*`image_size`"):
@@ -338,7 +358,7 @@ def test_a_folder_named_as_a_data_set(tmp_path, monkeypatch):
     """Where nothing is in it to load, it is not meant."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pets" / "train" / "cats").mkdir(parents=True)
-    with pytest.raises(ValueError, match="pets/train' holds no.*not read"):
+    with pytest.raises(ValueError, match="Pass one of them, .* 'pets/train'"):
         kg.data.load("pets")
     for name in ("ring", "nothing"):
         (tmp_path / name).mkdir()

@@ -10,6 +10,7 @@ from PIL import Image
 import keras_gen as kg
 from keras_gen.metrics import measures
 from keras_gen.metrics.classifiers import classification_accuracy_score
+from keras_gen.metrics.evaluation import Evaluation
 from keras_gen.metrics.evaluation import _shuffled
 from tests.cases import CASES
 
@@ -239,6 +240,15 @@ def test_own_data_and_a_model_for_features():
     )
     values = evaluate(model, data, 10, metrics="fd", extractor=network)
     assert values["fd_data_pixels_10"] > 0
+
+
+def test_binarised_data_are_compared_as_they_are_served():
+    x = np.full((60, 6, 6, 1), 128, "uint8")
+    data = tuple(
+        kg.data.load(x, split, binarize=True) for split in ("train", "test")
+    )
+    images = Evaluation(data).reference.train
+    assert set(np.unique(images)) == {-1, 1} and abs(images.mean()) < 0.1
 
 
 def test_a_conditional_model_reconstructs_with_labels():

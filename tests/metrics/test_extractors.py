@@ -1,3 +1,5 @@
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -29,7 +31,15 @@ def test_any_keras_model_gives_features():
 
 
 def test_inception_takes_grey_images_of_any_size():
-    extractor = inception((28, 28, 1), weights=None)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    before = random.getstate()
+    try:
+        extractor = inception((28, 28, 1), weights=None)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert random.getstate() == before
+    assert extractor.model.compute_dtype == "float32"
+    assert extractor.model.outputs[0].dtype == "float32"
     assert extractor.name == "inception_v3_keras"
     assert extractor.model.input_shape == (None, 28, 28, 1)
     assert extractor.model.output_shape == (None, 2048)

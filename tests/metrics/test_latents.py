@@ -98,3 +98,7 @@ def test_bad_input():
         [dci(RNG.normal(size=(100, 2)), once, seed) for seed in range(9)]
     with pytest.raises(ValueError, match="hold NaN"):
         dci(np.full((5, 2), np.nan), np.arange(5))
+    with pytest.raises(ValueError, match="hold NaN"):
+        metrics.active_units(np.full((5, 2), np.nan))
+    with pytest.raises(ValueError, match="the same for all images"):
+        dci(np.ones((5, 2)), np.arange(5))

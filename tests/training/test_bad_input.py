@@ -158,3 +158,27 @@ def test_nan_stops_training_and_spares_the_checkpoint(name, digits, tmp_path):
             callbacks=[kg.callbacks.Checkpoint(tmp_path)],
         )
     assert np.isfinite(fresh.generate(2, seed=0)).all()
+
+
+def test_weights_that_the_last_step_spoilt_are_not_saved(digits, tmp_path):
+    """The logs of that step are of before it."""
+    model = CASES["gan"]()
+
+    class Spoil(keras.callbacks.Callback):
+        adds_logs = True
+
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                weight = model.generator.trainable_weights[0]
+                weight.assign(np.full(weight.shape, np.nan))
+
+    callbacks = [
+        Spoil(),
+        kg.callbacks.EvaluateSamples("digits", 100),
+        kg.callbacks.StopOnNaN(),
+        kg.callbacks.Checkpoint(tmp_path),
+    ]
+    with pytest.warns(UserWarning, match="kernel'. not finite"):
+        history = model.fit(digits, epochs=5, verbose=0, callbacks=callbacks)
+    assert len(history.epoch) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["ckpt-000001"]
