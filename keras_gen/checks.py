@@ -158,13 +158,19 @@ def check_range(x, model_name):
 
 
 def check_labels(labels, n, num_classes):
-    """Return labels as an integer array `(n,)`, or raise.
+    """Return labels as an integer array `(n,)`, None without, or raise.
 
     Args:
         labels: Integer, or sequence of n integers, in [0, num_classes).
         n: Integer.
-        num_classes: Integer.
+        num_classes: Integer, or None for a model that takes no labels.
     """
+    if num_classes is None:
+        if labels is not None:
+            raise ValueError(
+                f"This model is not conditional. Received: labels={labels!r}"
+            )
+        return None
     if labels is None:
         raise ValueError(
             "This model is conditional: `labels` must be an integer, or one "

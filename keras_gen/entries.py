@@ -58,6 +58,11 @@ class Entry:
     """
 
     def __init__(self, script, data, options=None, binarized=False):
+        if data not in _DATA:
+            raise ValueError(
+                f"Unknown data set {data!r}: its licence, use and limits must "
+                f"be in `entries._DATA`, beside those of {list(_DATA)}."
+            )
         script = Path(script).resolve()
         parser = argparse.ArgumentParser(
             description=ast.get_docstring(ast.parse(script.read_text())),

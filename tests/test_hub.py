@@ -222,6 +222,13 @@ def test_without_weights_the_architecture_is_new(preset):
     assert (a.generate(1, seed=0) != b.generate(1, seed=0)).any()
 
 
+def test_a_number_that_takes_no_memory_may_be_large(tmp_path):
+    vae = CASES["vae"]()
+    model = kg.models.BetaTCVAE(vae.encoder, vae.decoder, dataset_size=10**9)
+    model.save_to_preset(tmp_path / "beta")
+    assert kg.from_preset(tmp_path / "beta").dataset_size == 10**9
+
+
 def test_labelled_samples_are_not_written(tmp_path):
     """They are somebody's pictures, and no use to whom they are given."""
     model = CASES["semi_supervised_gan"]()

@@ -105,6 +105,8 @@ def test_a_trial_leaves_the_entry_as_it_is(tmp_path, monkeypatch):
     ):
         monkeypatch.setattr("sys.argv", [str(script), *arguments])
         assert Entry(script, "mnist").folder == folder
+    with pytest.raises(ValueError, match="Unknown data set 'letters': its lic"):
+        Entry(script, "letters")
 
 
 def test_the_time_before_an_interruption_counts(digits, tmp_path, monkeypatch):

@@ -112,6 +112,9 @@ class PreconditionedPrediction(Prediction):
         c_skip = d^2 / (s^2 + d^2),    c_out = s d / sqrt(s^2 + d^2)
 
     so that targets have unit variance if the data have standard deviation d.
+    Of EDM this is the output: its input, x / sqrt(s^2 + d^2) where alpha is 1,
+    and its level, ln(s) / 4, are here those of all models, x / sqrt(s^2 + 1)
+    and ln(s).
 
     Args:
         data_std: Float d above 0.
@@ -183,7 +186,10 @@ class Weighting:
         "p2"        1 / (1 + SNR)^gamma on that of the noise
                     (Choi et al., 2022, arXiv:2204.00227; gamma 1)
 
-    All but the first give one loss whatever the network predicts.
+    All but the first give one loss whatever the network predicts. An error of
+    the data counts SNR times as much in the noise, which has no bound where
+    there is next to none: with the "data" prediction "simple" is for schedules
+    that begin at some noise.
 
     Args:
         name: String, one of these.

@@ -138,8 +138,9 @@ class DiscreteSchedule(Schedule):
         if num_steps > first:
             raise ValueError(
                 f"`num_steps` must be at most {first}, the steps that this "
-                f"schedule has. Received: num_steps={num_steps}. A schedule "
-                "in continuous time, such as `RectifiedFlow`, takes any number."
+                f"schedule has from there. Received: num_steps={num_steps}. A "
+                "schedule in continuous time, such as `RectifiedFlow`, takes "
+                "any number."
             )
         if not self.zero_terminal_snr:
             # Where x is next to noise, what a network gets wrong of the noise

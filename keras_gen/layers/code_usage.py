@@ -58,5 +58,12 @@ def count_codes(indices, sizes):
     Returns:
         float32 tensor `(codebooks, max(sizes))`.
     """
-    hits = ops.one_hot(indices, max(sizes), dtype="float32")
-    return ops.sum(ops.reshape(hits, (-1, len(sizes), max(sizes))), axis=0)
+    # One segment for each code of each codebook.
+    first = ops.arange(len(sizes), dtype="int32") * max(sizes)
+    segments = ops.reshape(ops.cast(indices, "int32") + first, (-1,))
+    counts = ops.segment_sum(
+        ops.ones_like(segments, dtype="float32"),
+        segments,
+        num_segments=len(sizes) * max(sizes),
+    )
+    return ops.reshape(counts, (len(sizes), max(sizes)))

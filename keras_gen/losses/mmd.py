@@ -13,11 +13,11 @@ def squared_mmd(x, y):
     It averages 0 where the laws are equal, so single estimates may fall below.
 
     Args:
-        x: Tensor `(n, d)`, n at least 2.
+        x: Tensor `(n, d)`.
         y: Tensor `(n, d)`.
 
     Returns:
-        Scalar tensor.
+        Scalar tensor; 0 for n = 1, where there are no pairs within.
 
     Reference:
         Gretton et al., A Kernel Two-Sample Test, 2012; the kernel is that of
@@ -33,4 +33,5 @@ def squared_mmd(x, y):
     pairs = ops.maximum(n * (n - 1.0), 1.0)
     # On the diagonal k(x, x) = 1.
     within = (ops.sum(kernel(x, x)) + ops.sum(kernel(y, y)) - 2.0 * n) / pairs
-    return within - 2.0 * ops.mean(kernel(x, y))
+    mmd = within - 2.0 * ops.mean(kernel(x, y))
+    return mmd * ops.cast(n > 1.0, "float32")

@@ -26,7 +26,8 @@ class GradientPenalty:
     | DRAGAN  | "noise"       | 1      | lambda=10 |
 
     Where u ~ U(0, 1) per sample, "interpolate" is u x + (1 - u) G(z), and
-    "noise" is x + noise_scale * eps with standard normal eps. The gradient is
+    "noise" is x + noise_scale * eps with standard normal eps, where the authors
+    of DRAGAN draw uniform noise as wide as the data deviate. The gradient is
     per sample only if the discriminator does not mix samples: no batch
     normalisation in it.
 

@@ -18,8 +18,8 @@ def pull_away(codes):
         Zhao et al., Energy-based Generative Adversarial Network, 2016,
         arXiv:1609.03126.
     """
-    length = ops.sqrt(ops.sum(ops.square(codes), axis=-1, keepdims=True))
-    unit = codes / ops.maximum(length, 1e-12)
+    squared = ops.sum(ops.square(codes), axis=-1, keepdims=True)
+    unit = codes * ops.rsqrt(ops.maximum(squared, 1e-24))
     squares = ops.square(ops.matmul(unit, ops.transpose(unit)))
     n = ops.cast(ops.shape(codes)[0], squares.dtype)
     own = ops.sum(ops.square(ops.sum(ops.square(unit), axis=-1)))

@@ -94,12 +94,6 @@ class Autoregressive(GenerativeModel):
         loss = ops.mean(ops.sum(nll, axis=(1, 2)))
         return {"loss": loss, "nats_per_code": ops.mean(nll)}
 
-    def training_step(self, x, y=None):
-        return self.minimize(lambda: self.objective(x, y, training=True))
-
-    def evaluation_step(self, x, y=None):
-        return self.objective(x, y, training=False)
-
     def log_likelihood(self, x, labels=None, batch_size=None, use_ema=None):
         """Return ln p(x) of each grid, exactly.
 

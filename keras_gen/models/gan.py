@@ -45,9 +45,6 @@ class GAN(AdversarialModel):
     (4, 28, 28, 1)
     """
 
-    def __init__(self, generator, discriminator, **kwargs):
-        super().__init__(generator, discriminator, **kwargs)
-
     def discriminator_loss(self, x, fake, y, training):
         r, f = self.logits(x, y, training), self.logits(fake, y, training)
         loss = self.adversarial_loss.discriminator(r, f)

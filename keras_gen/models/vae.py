@@ -80,10 +80,6 @@ class VAE(LatentModel):
             "negative_elbo": nll + kl,
         }
 
-    def call(self, x, training=False):
-        mu, _ = self.encoder(x, training=training)
-        return self.likelihood.mean(self.decoder(mu, training=training))
-
     def get_config(self):
         beta = keras.saving.serialize_keras_object(self.beta)
         return {**super().get_config(), "beta": beta}

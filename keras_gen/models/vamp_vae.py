@@ -30,7 +30,7 @@ class VampVAE(LatentModel):
             `(batch, latent_dim)`, the mean and the log-variance.
         decoder: `keras.Model` from latents `(batch, latent_dim)` to tensors
             of the shape of the images.
-        num_pseudo_inputs: Integer, K.
+        num_pseudo_inputs: Integer, K; 500 in the paper.
         likelihood: Name or object, see `VAE`.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
 

@@ -114,7 +114,7 @@ class VQVAE(GenerativeModel):
         if prior is not None:
             self._set_prior(prior)
 
-    def objective(self, x, training):
+    def objective(self, x, y, training):
         """Return the loss and its terms, and the codes counted."""
         z = self.encoder(x, training=training)
         q, indices, quantizer_loss = self.quantizer(z, training=training)
@@ -129,12 +129,6 @@ class VQVAE(GenerativeModel):
             "perplexity": counts,
             "usage": counts,
         }
-
-    def training_step(self, x, y=None):
-        return self.minimize(lambda: self.objective(x, training=True))
-
-    def evaluation_step(self, x, y=None):
-        return self.objective(x, training=False)
 
     def encode(self, x, batch_size=None):
         """Return the codes of images `x`.

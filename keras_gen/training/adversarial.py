@@ -33,7 +33,8 @@ class AdversarialModel(GenerativeModel):
         discriminator_batches: `"reuse"`: the k steps see the same real batch,
             and new z each; `"split"`: the batch is cut in k, each step sees
             its part once, and the generator draws as many as one part has;
-            what is left over is not used.
+            what is left over is not used, and no batch may have fewer than k
+            samples (of a `tf.data.Dataset` drop the remainder).
             The algorithm of 2014 is `"split"` on batches k times as large,
             but for the samples that the generator learns from, see above.
         penalty: `keras_gen.losses.GradientPenalty`, a list of them, or None.
@@ -349,14 +350,19 @@ class AdversarialModel(GenerativeModel):
         if k == 1 or self.discriminator_batches == "reuse":
             return [(x, y)] * k
         n = ops.shape(x)[0] // k
+        if isinstance(n, int) and n == 0:  # not known in graphs of TensorFlow
+            raise ValueError(
+                f"A batch cannot be split in {k}. Received: {len(x)} samples"
+            )
         rows = [slice(i * n, (i + 1) * n) for i in range(k)]
         return [(x[r], None if y is None else y[r]) for r in rows]
 
     def fit(self, x=None, y=None, **kwargs):
-        self._check_last_batch(x, kwargs.get("batch_size"))
+        held_out = kwargs.get("validation_split") or 0.0
+        self._check_last_batch(x, kwargs.get("batch_size"), held_out)
         return super().fit(x, y, **kwargs)
 
-    def _check_last_batch(self, x, batch_size):
+    def _check_last_batch(self, x, batch_size, held_out):
         """Raise if the last batch of an epoch is too small to train on."""
         split = self.discriminator_batches == "split"
         least = self.discriminator_steps if split else 1
@@ -364,7 +370,7 @@ class AdversarialModel(GenerativeModel):
         if hasattr(x, "images") and hasattr(x, "batch_size"):
             n, batch_size = len(x.images), x.batch_size
         elif hasattr(x, "shape"):
-            n, batch_size = len(x), batch_size or 32
+            n, batch_size = int(len(x) * (1.0 - held_out)), batch_size or 32
         else:  # not known before it comes
             return
         last = n % batch_size or batch_size

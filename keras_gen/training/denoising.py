@@ -223,12 +223,6 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         u = keras.random.uniform((ops.shape(y)[0], 1), seed=self.seed_generator)
         return y * ops.cast(u >= self.label_dropout, "float32")
 
-    def training_step(self, x, y=None):
-        return self.minimize(lambda: self.objective(x, y, training=True))
-
-    def evaluation_step(self, x, y=None):
-        return self.objective(x, y, training=False)
-
     # Sampling.
 
     def generate(

@@ -100,16 +100,6 @@ class LatentModel(GenerativeModel):
             )
         super().average_weights(decay, *names)
 
-    def objective(self, x, y, training):
-        """Return the loss, and its terms, of a batch."""
-        raise NotImplementedError
-
-    def training_step(self, x, y=None):
-        return self.minimize(lambda: self.objective(x, y, training=True))
-
-    def evaluation_step(self, x, y=None):
-        return self.objective(x, y, training=False)
-
     def sample_posterior(self, inputs, training):
         """Draw z = mu + sigma eps for a batch, eps ~ N(0, I).
 

@@ -28,7 +28,8 @@ class Likelihood:
 
         See `keras_gen.training.variational.VariationalBound`. The reverse
         process is that of `"ddpm"` with all steps of the schedule; one noise
-        is drawn for each term.
+        is drawn for each term. With self-conditioning the network is given no
+        earlier estimate, as there is none.
 
         Args:
             x: Array `(n, *data_shape)`, 8-bit pixels scaled to [-1, 1].
@@ -116,7 +117,9 @@ class Likelihood:
         taken for normal: the density is that of data with so little noise, the
         less the more steps. Heun's method; the divergence is estimated by
         v . (dD/dx v) for random signs v, without bias: the estimate of ln p is
-        affine in it, and may be averaged over seeds.
+        affine in it, and may be averaged over seeds. With self-conditioning it
+        is the flow of the network without an earlier estimate, and not quite
+        that of `generate`.
 
         Args:
             x: Array `(n, *data_shape)`.

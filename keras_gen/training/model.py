@@ -38,9 +38,11 @@ class GenerativeModel(keras.Model):
 
     A subclass takes its networks, sets `data_shape` and `noise_shape`, writes
 
-    - `training_step(x, y)`: which networks move down which loss, in which
-      order, through `self.minimize`; returns a dict of scalars;
-    - `evaluation_step(x, y)`: the same scalars, nothing moves;
+    - `objective(x, y, training)`: the dict of scalars to log of a batch, of
+      which `"loss"` is minimised; or in its place, with several players,
+      `training_step(x, y)`, which networks move down which loss, in which
+      order, through `self.minimize`, and `evaluation_step(x, y)`, the same
+      scalars, nothing moves;
     - `from_noise(noise, labels)`: starting noise to samples, for `generate`.
 
     Everything else is here: the step that Keras compiles, optimizers, epoch
@@ -83,13 +85,17 @@ class GenerativeModel(keras.Model):
         # Networks arrive built, so the model has nothing left to build.
         self.built = True
 
+    def objective(self, x, y, training):
+        """Return the loss of a batch, and its terms, as a dict of scalars."""
+        raise NotImplementedError
+
     def training_step(self, x, y=None):
         """Move the networks on one batch and return a dict of scalars."""
-        raise NotImplementedError
+        return self.minimize(lambda: self.objective(x, y, training=True))
 
     def evaluation_step(self, x, y=None):
         """Return the scalars of `training_step` without moving anything."""
-        raise NotImplementedError
+        return self.objective(x, y, training=False)
 
     def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
         """Turn starting noise `(n, *noise_shape)` into n samples."""
@@ -376,13 +382,7 @@ class GenerativeModel(keras.Model):
             float32 `(num_samples, *data_shape)` in [-1, 1], or int32 codes.
         """
         checks.check_positive_integer(num_samples, "num_samples")
-        if self.num_classes is not None:
-            labels = checks.check_labels(labels, num_samples, self.num_classes)
-        elif labels is not None:
-            raise ValueError(
-                f"`{type(self).__name__}` is not conditional. Received: "
-                f"labels={labels!r}"
-            )
+        labels = checks.check_labels(labels, num_samples, self.num_classes)
         noise = self.starting_noise(num_samples, seed)
         return self.from_noise(noise, labels, batch_size, use_ema, **options)
 
@@ -392,9 +392,9 @@ class GenerativeModel(keras.Model):
 
     def one_hot(self, labels, n):
         """Return labels as float32 `(n, num_classes)`, None if unused."""
-        if self.num_classes is None:
-            return None
         labels = checks.check_labels(labels, n, self.num_classes)
+        if labels is None:
+            return None
         return np.eye(self.num_classes, dtype="float32")[labels]
 
     def one_hot_batch(self, y):

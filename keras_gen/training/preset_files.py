@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 LARGEST_JSON = 4 * 2**20
 _LARGEST_NUMBER = 2**26  # in a configuration, but for seeds
 # Of these arrays are made as soon as an object is.
-_LARGEST = {"kernel_size": 128, "num_steps": 10_000}
+_LARGEST = {"kernel_size": 128, "num_steps": 10_000, "dataset_size": 2**53}
 _MOST_OBJECTS = 5_000
 _DEEPEST = 64
 
@@ -145,7 +145,9 @@ def check_config(config):
                 visit(int(value), key if key in _LARGEST else None)
         elif isinstance(value, (int, float)) and key != "seed":
             if abs(value) > _LARGEST.get(key, _LARGEST_NUMBER):
-                raise ValueError(f"A preset may not hold the size {value}.")
+                raise ValueError(
+                    f"A preset may not hold the size {value} ({key!r})."
+                )
 
     visit(config)
 

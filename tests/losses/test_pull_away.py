@@ -1,6 +1,7 @@
 import numpy as np
 
 from keras_gen.losses import pull_away
+from keras_gen.training import backend
 from tests.conftest import host
 from tests.conftest import tensor
 
@@ -24,3 +25,9 @@ def test_the_two_ends():
     same[1] *= -3  # the cosine is squared, and scale does not matter
     np.testing.assert_allclose(host(pull_away(tensor(same))), 1.0, rtol=1e-5)
     assert abs(host(pull_away(tensor(np.ones((1, 3)))))) < 1e-6
+
+
+def test_the_gradient_of_a_code_of_zeros_is_finite():
+    codes = np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 1.0]])
+    gradient = backend.input_gradient(pull_away, tensor(codes))
+    assert np.isfinite(host(gradient)).all()

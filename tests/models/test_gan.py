@@ -379,6 +379,12 @@ def test_bad_stabilisers():
     model.compile("adam")
     with pytest.raises(ValueError, match="batches of at least 3 samples"):
         model.fit(np.zeros((18, *SHAPE), "float32"), batch_size=16)
+    with pytest.raises(ValueError, match="the last of an epoch has 2: 18"):
+        x = np.zeros((36, *SHAPE), "float32")
+        model.fit(x, batch_size=16, validation_split=0.5)
+    if keras.backend.backend() != "tensorflow":  # no size in its graphs
+        with pytest.raises(ValueError, match="cannot be split in 3. Rec.*: 2"):
+            model.train_on_batch(np.zeros((2, *SHAPE), "float32"))
     x = keras.Input(SHAPE)
     h = kg.layers.MinibatchStd()(keras.layers.Flatten()(x))
     model = kg.models.GAN(

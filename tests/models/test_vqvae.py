@@ -30,8 +30,7 @@ def test_the_loss_is_that_of_the_quantized_image(digits):
     distances = np.linalg.norm(z[..., None, :] - book, axis=-1)
     np.testing.assert_array_equal(codes[..., 0], distances.argmin(axis=-1))
     logs = {
-        k: host(v)
-        for k, v in model.objective(tensor(x), training=False).items()
+        k: host(v) for k, v in model.objective(tensor(x), None, False).items()
     }
     commitment = 0.25 * (distances.min(axis=-1) ** 2).sum(axis=(1, 2)).mean()
     np.testing.assert_allclose(logs["quantizer_loss"], commitment, rtol=1e-4)
@@ -129,6 +128,14 @@ def test_perplexity_is_counted_over_the_epoch():
     np.testing.assert_allclose(
         host(metric.result()), np.exp(-(p * np.log(p)).sum()), rtol=1e-5
     )
+
+
+def test_codes_are_counted_in_each_codebook():
+    sizes = (4, 3)
+    codes = np.random.default_rng(0).integers(0, sizes, (2, 5, 2))
+    expected = [np.bincount(codes[..., i].ravel(), None, 4) for i in (0, 1)]
+    counts = count_codes(keras.ops.convert_to_tensor(codes, "int32"), sizes)
+    np.testing.assert_array_equal(host(counts), expected)
 
 
 def test_codebooks_of_a_residual_quantizer(digits):

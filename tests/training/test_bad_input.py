@@ -96,6 +96,19 @@ def test_generate(name, arguments, message):
         CASES[name]().generate(**arguments)
 
 
+def test_labels_of_a_model_without():
+    """No likelihood given a label comes of a model that knows none."""
+    x, vae = np.zeros((2, 8, 8, 1), "float32"), CASES["vae"]()
+    ddpm = kg.models.DDPM(
+        kg.nets.unet((8, 8, 1), filters=(4,), blocks=1, attention=())
+    )
+    for method in (vae.encode, vae.log_likelihood, ddpm.variational_bound):
+        with pytest.raises(ValueError, match="is not conditional"):
+            method(x, labels=[1, 2])
+    with pytest.raises(ValueError, match="is not conditional"):
+        vae.decode(np.zeros((2, 3), "float32"), labels=1)
+
+
 def test_latents_of_another_length():
     with pytest.raises(ValueError, match=r"batches of shape \(None, 3\)"):
         CASES["vae"]().decode(np.zeros((2, 4), "float32"))
