@@ -49,6 +49,7 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             hidden in training, so that the network also learns to do without:
             guidance needs it. Without classes it does nothing.
         ema_decay: Float in [0, 1) to sample with averaged weights, or None.
+            0.9999 in the papers, whose trainings are a hundred times as long.
     """
 
     # Further channels that the network takes, and returns.

@@ -8,9 +8,9 @@ Interrupted, it goes on where it was.
 
 Network, initial weights and Adam of Radford et al., Unsupervised Representation
 Learning with Deep Convolutional Generative Adversarial Networks, 2015
-(arXiv:1511.06434), with an eighth of the channels and averaged weights; all
-that the discriminator sees is augmented (Zhao et al., 2020, arXiv:2006.10738),
-as there are few pictures.
+(arXiv:1511.06434), with an eighth of the channels, normal latents and averaged
+weights; all that the discriminator sees is augmented (Zhao et al., 2020,
+arXiv:2006.10738), as there are few pictures.
 """
 
 import shutil
