@@ -270,6 +270,7 @@ def _real(folder, evaluation):
         },
         "num_samples": evaluation.num_samples,
         "num_classes": None if labels is None else int(labels.max()) + 1,
+        "train_images": len(reference.train),
     }
 
 
@@ -321,6 +322,13 @@ def _train(folder, settings):
     names = ("batch_size", "image_size", "grayscale", "seed", "data_dir")
     options = {name: settings[name] for name in names}
     data = load(settings["dataset"], "train", **options)
+    before = read_settings(folder.parent / REAL / _RESULT)["train_images"]
+    if len(data.images) != before:  # then others are held out, too
+        raise ValueError(
+            f"There were {before} images to train on when this comparison "
+            f"began, and now there are {len(data.images)}. Choose another "
+            "folder for a new one."
+        )
     shape, labels = data.element_shape, data.num_classes
     model = RECIPES[folder.name](shape, labels, len(data.images))
     minutes, epochs = settings["minutes"], settings["epochs"]

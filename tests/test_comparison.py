@@ -233,6 +233,11 @@ def test_few_pictures_without_labels(small, tmp_path, capsys):
     assert main([*command, "--models", "vae"]) == 0
     page = (tmp_path / "o" / "index.html").read_text()
     assert "<td>gan</td>" in page and "<td>vae</td>" in page
+    # More pictures are not those that the others learnt from.
+    for i in range(6):
+        image.save(pictures / f"more_{i}.png")
+    assert main([*command, "--models", "dcgan"]) == 2
+    assert "There were 10 images to train on" in capsys.readouterr().err
 
 
 def test_a_budget_of_time_is_kept_across_interruptions(tmp_path, digits):
