@@ -38,6 +38,7 @@ from keras_gen.models import VQVAE
 from keras_gen.pictures import save_curves
 from keras_gen.pictures import save_grid
 from keras_gen.recipes import QUICK
+from keras_gen.recipes import QUICKLY
 from keras_gen.recipes import RECIPES
 from keras_gen.recipes import denoises
 from keras_gen.recipes import encoded
@@ -421,7 +422,8 @@ class Budget(Checkpoint):
 
 
 def _measured(folder, model, evaluation, settings):
-    options = QUICK if denoises(model) else {}
+    in_steps = denoises(model)
+    options = QUICK if in_steps else {}
     reference, seed = evaluation.reference, settings["seed"]
     few = {} if model.num_classes is None else {"labels": 0}
     # Compiles, for batches of 128 and the one that remains.
@@ -441,7 +443,7 @@ def _measured(folder, model, evaluation, settings):
         save_grid(folder / "reconstructions.png", pictures, columns=8)
     return {
         "class": type(model).__name__,
-        "sampling": options,
+        "sampling": QUICKLY if in_steps else None,
         "sampling_seconds": seconds / len(samples.images),
         "metrics": _of_all_classes(evaluation.of_samples(samples)),
         "skipped": evaluation.skipped,

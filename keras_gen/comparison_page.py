@@ -164,10 +164,7 @@ def _notes(results, models, about, shown):
         )
     for name, result in models.items():
         if result.get("sampling"):
-            lines.append(
-                f"{name} drew with {result['sampling']['num_steps']} steps of "
-                f"{result['sampling']['sampler']}."
-            )
+            lines.append(f"{name} drew with {result['sampling']}.")
         if "preset" in result:
             lines.append(
                 f"{name} is {result['preset']} of the zoo, where its training "

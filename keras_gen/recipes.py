@@ -7,9 +7,15 @@ from keras_gen import layers
 from keras_gen import losses
 from keras_gen import models
 from keras_gen import nets
+from keras_gen.diffusion import KarrasSchedule
 
-# How a diffusion model draws where there is no time.
-QUICK = {"sampler": "dpmpp_2m", "num_steps": 20}
+# How a diffusion model draws where there is no time, and in words.
+QUICK = {
+    "sampler": "dpmpp_2m_sde",
+    "num_steps": 20,
+    "schedule": KarrasSchedule(0.02, 80.0),
+}
+QUICKLY = "20 steps of dpmpp_2m_sde along KarrasSchedule(0.02, 80.0)"
 
 
 def denoises(model):

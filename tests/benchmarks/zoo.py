@@ -36,7 +36,11 @@ DRAWN = {
     "temperature 1.0": {},
     "temperature 0.9": {"temperature": 0.9},
     **{
-        f"dpmpp_2m, 20 steps, guidance {w}": {"guidance_scale": w, **QUICK}
+        f"dpmpp_2m, 20 steps, guidance {w}": {
+            "sampler": "dpmpp_2m",
+            "num_steps": 20,
+            "guidance_scale": w,
+        }
         for w in (0.0, 1.0, 2.0)
     },
     **{
