@@ -90,7 +90,7 @@ def build(images, steps, minibatch=False, r1_r2=False, **arguments):
     return model
 
 
-def run(dataset, arguments, seed, epochs):
+def run(dataset, arguments, seed, epochs, callbacks):
     """Train once; return modes covered, KL and share of good samples."""
     keras.utils.set_random_seed(seed)
     images = dataset == "stacked_mnist"
@@ -98,7 +98,7 @@ def run(dataset, arguments, seed, epochs):
         dataset, batch_size=128 if images else 100, labels=False
     )
     model = build(images, epochs * len(data), **arguments)
-    model.fit(data, epochs=epochs, verbose=0)
+    model.fit(data, epochs=epochs, verbose=0, callbacks=callbacks)
     values = kg.evaluate(
         model, dataset, metrics=["modes"], seed=seed, repeats=1, verbose=False
     )
@@ -116,15 +116,21 @@ def main():
     parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=CONFIGURATIONS)
+    parser.add_argument("--checkpoints", help="folder, to go on from there")
     args = parser.parse_args()
     for name, arguments in CONFIGURATIONS.items():
         if args.only and name not in args.only:
             continue
         start = time.perf_counter()
-        results = [
-            run(args.dataset, arguments, seed, args.epochs)
-            for seed in range(args.seeds)
-        ]
+        results = []
+        for seed in range(args.seeds):
+            callbacks = []
+            if args.checkpoints is not None:
+                folder = f"{args.checkpoints}/{args.dataset}/{name}/{seed}"
+                callbacks = [kg.callbacks.Checkpoint(folder)]
+            results.append(
+                run(args.dataset, arguments, seed, args.epochs, callbacks)
+            )
         seconds = (time.perf_counter() - start) / args.seeds
         columns = {key: [r[key] for r in results] for key in results[0]}
         text = ", ".join(
