@@ -7,8 +7,8 @@
 seconds to load, from a start with the package imported; milliseconds per sample
 of 64 drawn at once and after a first draw; the peak memory of the process till
 then, Keras and backend included; and the Frechet distance of one set of
-samples, as many as there are test images. Diffusion models take 20 steps of
-DPM-Solver++, flows 10 of Euler.
+samples, as many as there are test images. Diffusion models draw as in
+`keras_gen.recipes.QUICK`, flows in 10 steps of Euler.
 `figures` computes the figures of the cards again from the presets, next to what
 the cards say; and says which it does not: those of models that are not in a
 preset, and some ways to draw.
