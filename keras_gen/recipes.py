@@ -15,7 +15,10 @@ QUICK = {
     "num_steps": 20,
     "schedule": KarrasSchedule(0.02, 80.0),
 }
-QUICKLY = "20 steps of dpmpp_2m_sde along KarrasSchedule(0.02, 80.0)"
+QUICKLY = (
+    "{num_steps} steps of {sampler} along KarrasSchedule({schedule.sigma_min}, "
+    "{schedule.sigma_max})"
+).format(**QUICK)
 
 
 def denoises(model):

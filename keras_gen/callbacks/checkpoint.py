@@ -250,8 +250,8 @@ class Checkpoint(keras.callbacks.Callback):
                 remove_folder(aside)
             os.replace(path, aside)
             warnings.warn(
-                f"{str(path)!r} is not of this training ({error}). It is kept "
-                f"as {aside.name!r}.",
+                f"The best checkpoint {str(path)!r} is no help here: {error}. "
+                f"It is kept as {aside.name!r}.",
                 stacklevel=2,
             )
             return None

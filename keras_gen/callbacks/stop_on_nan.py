@@ -29,7 +29,7 @@ def not_finite(logs, model):
     """Return the names of the model's logs that are NaN or infinite.
 
     Those that other callbacks add, such as metrics of samples, may be. Where
-    all are finite, the names of the trained weights that are not.
+    all are finite, the name of the first trained weight that is not.
     """
     own = {metric.name for metric in model.metrics}
     bad = [
@@ -37,8 +37,11 @@ def not_finite(logs, model):
         for name, value in (logs or {}).items()
         if name.removeprefix("val_") in own and not np.isfinite(float(value))
     ]
-    return bad or [
-        weight.path
-        for weight in model.trainable_weights
-        if not np.isfinite(ops.convert_to_numpy(weight)).all()
-    ]
+    if not bad:
+        bad = [
+            weight.path
+            for weight in model.trainable_weights
+            if not np.isfinite(ops.convert_to_numpy(weight)).all()
+        ]
+        bad = bad[:1]
+    return bad

@@ -19,7 +19,7 @@ CARD = "card.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 LARGEST_JSON = 4 * 2**20
 _LARGEST_NUMBER = 2**26  # in a configuration, but for seeds
-# Of these arrays are made as soon as an object is.
+# Of the first two arrays are made as soon as an object is, of the last none.
 _LARGEST = {"kernel_size": 128, "num_steps": 10_000, "dataset_size": 2**53}
 _MOST_OBJECTS = 5_000
 _DEEPEST = 64
