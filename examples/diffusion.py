@@ -61,7 +61,8 @@ model = RECIPES["diffusion"](shape, train.num_classes, len(train.images))
 checkpoint = kg.callbacks.Checkpoint(args.out / "checkpoints" / "model")
 model.fit(train, epochs=args.epochs, callbacks=[checkpoint], verbose=2)
 
-frames = model.denoising_trajectory(8, 10, labels=range(8), seed=0)
+classes = np.arange(8) % train.num_classes
+frames = model.denoising_trajectory(8, 10, labels=classes, seed=0)
 save("trajectories", list(frames))
 save(
     "guidance",

@@ -140,17 +140,18 @@ def check_not_empty(x):
         raise ValueError("There is nothing to compute: received 0 samples.")
 
 
-def check_range(x, model_name):
+def check_range(x, model_name, beyond=0.001):
     """Raise if the pixels of the array `x` cannot be in [-1, 1].
 
-    NaN passes: whether to stop on it is the `StopOnNaN` callback's business.
+    They may be `beyond` outside. NaN passes: whether to stop on it is the
+    `StopOnNaN` callback's business.
     """
     if x.size == 0:
         raise ValueError(
             f"`{model_name}` received an empty batch: shape={x.shape}."
         )
     low, high = float(np.nanmin(x)), float(np.nanmax(x))
-    if low < -1.001 or high > 1.001:
+    if low < -1.0 - beyond or high > 1.0 + beyond:
         raise ValueError(
             f"`{model_name}` expects pixels in [-1, 1]. Received values in "
             f"[{low:g}, {high:g}]. {_SCALING}"

@@ -67,6 +67,7 @@ class ImageGrid(keras.callbacks.Callback):
         self._last = np.inf
         # An epoch is a long time to find out that the model cannot draw.
         self._samples()
+        self._trajectories()
         self._reconstructions()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -76,8 +77,13 @@ class ImageGrid(keras.callbacks.Callback):
         images = self._samples()
         if images is not None:
             save_grid(self.folder / f"samples-{epoch + 1:04d}.png", images)
-        if self.trajectories and hasattr(self.model, "denoising_trajectory"):
-            self._save_trajectories(epoch)
+        frames = self._trajectories()
+        if frames is not None:
+            save_grid(
+                self.folder / f"trajectories-{epoch + 1:04d}.png",
+                frames.reshape(-1, *frames.shape[2:]),
+                columns=frames.shape[1],
+            )
         rows = self._reconstructions()
         if rows is not None:
             file = self.folder / f"reconstructions-{epoch + 1:04d}.png"
@@ -112,17 +118,17 @@ class ImageGrid(keras.callbacks.Callback):
         )
         return [row for pair in pairs for row in pair]
 
-    def _save_trajectories(self, epoch):
+    def _trajectories(self):
+        """Return samples on their way, `(n, frames, *shape)`."""
+        if not self.trajectories or not hasattr(
+            self.model, "denoising_trajectory"
+        ):
+            return None
         n, arguments = self.trajectories, dict(self.arguments)
         for name in ("labels", "condition"):  # one for each image of the grid
             if np.ndim(arguments.get(name)):
                 arguments[name] = np.asarray(arguments[name])[:n]
-        frames = self.model.denoising_trajectory(n, seed=self.seed, **arguments)
-        save_grid(
-            self.folder / f"trajectories-{epoch + 1:04d}.png",
-            frames.reshape(-1, *frames.shape[2:]),
-            columns=frames.shape[1],
-        )
+        return self.model.denoising_trajectory(n, seed=self.seed, **arguments)
 
     def on_train_end(self, logs=None):
         # Not those of a longer training in the folder before.

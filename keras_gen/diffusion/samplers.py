@@ -86,7 +86,14 @@ def integrate(denoise, x, plan, noise=None):
 
     Returns:
         Array of the shape of x, at the last level.
+
+    Raises:
+        ValueError: If the plan leaves the variance to the network.
     """
+    if plan.learned:
+        raise ValueError(
+            "`integrate` takes no learned variance: D(x) alone does not say it."
+        )
     x_before = data_before = np.zeros_like(x)
     for i in range(len(plan)):
         data = denoise(x, plan.alpha[i], plan.sigma[i])
@@ -126,6 +133,15 @@ def _posterior(a, s, next_a, next_s):
     return large, large * next_s**2 / s**2
 
 
+def check_variance(variance):
+    """Raise unless `variance` names one that `ddpm` knows."""
+    if variance not in ("small", "large", "learned"):
+        raise ValueError(
+            '`variance` must be "small", "large" or "learned". Received: '
+            f"variance={variance!r}"
+        )
+
+
 def ddpm(alphas, sigmas, variance="small"):
     """Ancestral sampling: draw from the posterior of the next level.
 
@@ -145,11 +161,7 @@ def ddpm(alphas, sigmas, variance="small"):
         Ho et al., 2020, arXiv:2006.11239; Nichol and Dhariwal, 2021,
         arXiv:2102.09672, for learned variances.
     """
-    if variance not in ("small", "large", "learned"):
-        raise ValueError(
-            '`variance` must be "small", "large" or "learned". Received: '
-            f"variance={variance!r}"
-        )
+    check_variance(variance)
     rows = []
     for a, s, next_a, next_s in _pairs(alphas, sigmas):
         large, small = _posterior(a, s, next_a, next_s)

@@ -79,7 +79,7 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             )
         self.sampler = sampler
         if num_steps is not None:
-            checks.check_positive_integer(num_steps, "num_steps")
+            num_steps = checks.check_positive_integer(num_steps, "num_steps")
         self.num_steps = num_steps
         if not 0 <= label_dropout < 1:
             raise ValueError(
@@ -106,6 +106,7 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         self.condition_channels = taken[-1] - own
         right = (
             level == (1,)
+            and None not in returned
             and taken[:-1] == returned[:-1]
             and returned[-1] == channels * (1 + self.learn_variance)
             and (self.condition_channels > 0) == self.has_condition
@@ -114,8 +115,9 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         if not right:
             raise ValueError(
                 "`network` must turn noisy data and noise levels (batch, 1) "
-                f"into tensors of the shape of the data. {self._channels()} "
-                f"Received: inputs {[t.shape for t in network.inputs]}, output "
+                "into tensors of the known shape of the data. "
+                f"{self._channels()} Received: inputs "
+                f"{[t.shape for t in network.inputs]}, output "
                 f"{network.outputs[0].shape}"
             )
         if labels:
@@ -138,8 +140,9 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         if np.min(alpha) <= 0 and isinstance(self.prediction, NoisePrediction):
             raise ValueError(
                 "Where a schedule ends in noise alone, alpha 0, predicting the "
-                "noise says nothing about the data. Use the prediction "
-                '"velocity", "data" or "flow" with this schedule.'
+                "noise says nothing about the data. With this schedule use "
+                '`keras_gen.models.Diffusion` and the prediction "velocity", '
+                '"data", "flow" or "preconditioned".'
             )
 
     @property
@@ -400,12 +403,17 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
         if received != (n, *shape):
             raise ValueError(
                 "This model restores what `condition` leaves of its data, and "
-                "`generate`, `edit` and `inpaint` need it: an array of shape "
-                f"{(n, *shape)}. Received: shape {received}"
+                "`generate`, `edit` and `inpaint` need it, an array of shape "
+                f"{(n, *shape)}; other methods do not take it. Received: shape "
+                f"{received}"
             )
-        return np.asarray(condition, "float32")
+        condition = np.asarray(condition)
+        checks.check_batch(condition, shape, "condition")
+        return condition.astype("float32")
 
-    def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
+    def from_noise(
+        self, noise, labels=None, batch_size=None, use_ema=None, num_steps=None
+    ):
         """Turn starting noise into samples without any more noise.
 
         Args:
@@ -413,11 +421,12 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             labels: Integer array `(n,)` or integer, for conditional models.
             batch_size: Integer, how many to compute at once.
             use_ema: Bool or None, see `generate`.
+            num_steps: Integer, or None for the model's own.
 
         Returns:
             float32 array of the shape of `noise`.
         """
-        alphas, sigmas = self.path()
+        alphas, sigmas = self.path(num_steps)
         noise = np.asarray(noise, "float32")
         return self.sample_along(
             noise * np.float32(np.hypot(alphas[0], sigmas[0])),
@@ -440,6 +449,8 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
             [-1, 1]: the estimates of the data, from the first to the last
             evaluation.
         """
+        if checks.check_positive_integer(num_frames, "num_frames") < 2:
+            raise ValueError("`num_frames` must be at least 2. Received: 1")
         frames = []
 
         def keep(i, total, x, data):
@@ -468,6 +479,11 @@ class DenoisingModel(Editing, Likelihood, GenerativeModel):
 
 def _guidance(plan, scale, interval):
     """Return the guidance weight of each evaluation, float64 `(K,)`."""
+    if not np.isfinite(scale):
+        raise ValueError(
+            "`guidance_scale` must be finite. Received: "
+            f"guidance_scale={scale!r}"
+        )
     weights = np.full(len(plan), float(scale))
     if interval is None:
         return weights

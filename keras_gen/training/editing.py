@@ -137,8 +137,8 @@ class Editing:
         """Return the noise from which `from_noise` leads back to `x`.
 
         The probability flow is followed backwards by `"ddim"`, from the lowest
-        level of noise of the grid on; what returns is near to `x`, and nearer
-        with more steps.
+        level of noise of the grid on, without clipping; what `from_noise` makes
+        of it in as many steps is near to `x`, and nearer with more of them.
 
         Args:
             x: Array `(n, *data_shape)`.
@@ -209,7 +209,7 @@ class Editing:
             )
         return alphas[-2::-1], sigmas[-2::-1]
 
-    def _check_images(self, x, method, known=None):
+    def _check_images(self, x, method, known=None, **beyond):
         """Return `x` as float32, or raise."""
         name = f"{type(self).__name__}.{method}"
         x = np.asarray(x)
@@ -217,9 +217,9 @@ class Editing:
         if known is not None:
             known = checks.check_known(known, x.shape)
         if len(self.data_shape) >= 3:
-            checks.check_range(
-                x if known is None else np.where(known, x, 0), name
-            )
+            known_part = x if known is None else np.where(known, x, 0)
+            checks.check_range(known_part, name, **beyond)
+        checks.check_not_empty(x)
         return x.astype("float32")
 
 

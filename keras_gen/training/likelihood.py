@@ -117,9 +117,9 @@ class Likelihood:
         taken for normal: the density is that of data with so little noise, the
         less the more steps. Heun's method; the divergence is estimated by
         v . (dD/dx v) for random signs v, without bias: the estimate of ln p is
-        affine in it, and may be averaged over seeds. With self-conditioning it
-        is the flow of the network without an earlier estimate, and not quite
-        that of `generate`.
+        affine in it, and may be averaged over seeds. It is not quite the flow
+        of `generate`: estimates of images are not clipped, and with
+        self-conditioning the network is given no earlier estimate.
 
         Args:
             x: Array `(n, *data_shape)`.
@@ -139,8 +139,8 @@ class Likelihood:
             Differential Equations, 2020, arXiv:2011.13456; Hutchinson, 1989,
             for the estimate of the divergence.
         """
-        x = np.asarray(x, "float32")
-        checks.check_batch(x, self.data_shape, "flow_log_likelihood")
+        # Noise of the width of an 8-bit pixel leads a little out of [-1, 1].
+        x = self._check_images(x, "flow_log_likelihood", beyond=2 / 255)
         if self.has_condition:
             raise ValueError("ln p(x) is not defined given a `condition`.")
         network = self.sampling_network("network", use_ema)

@@ -56,6 +56,7 @@ class VariationalBound:
     """
 
     def __init__(self, schedule, variance):
+        samplers.check_variance(variance)
         if not isinstance(schedule, DiscreteSchedule):
             raise ValueError(
                 "The variational bound, and learning the variance, need a "

@@ -138,6 +138,10 @@ def test_bad_input_is_known_before_the_training(digits, tmp_path):
         grid = kg.callbacks.ImageGrid(tmp_path, **arguments)
         with pytest.raises((ValueError, TypeError), match=message):
             model.fit(digits, verbose=0, callbacks=grid)
+    grid = kg.callbacks.ImageGrid(tmp_path, 0, trajectories=2, num_steps=3)
+    model = CASES["ddpm"]()
+    with pytest.raises(ValueError, match="conditional"):
+        model.fit(digits, verbose=0, callbacks=[grid])
     parts = CASES["vqvae"]()
     model = kg.models.VQVAE(parts.encoder, parts.decoder, parts.quantizer)
     model.compile("adam")

@@ -333,3 +333,5 @@ def test_bad_input():
         D.ddim(alphas, sigmas, eta=2.0)
     with pytest.raises(ValueError, match="dpmpp_2m"):
         D.get_sampler("unipc")
+    with pytest.raises(ValueError, match="learned variance"):
+        integrate(lambda x, *_: x, 0.0, D.ddpm(alphas, sigmas, "learned"))

@@ -291,8 +291,8 @@ def test_low_resolution_and_grayscale():
 # Bad input.
 
 
-def image_network(channels=1, outputs=1, labels=None):
-    inputs = [keras.Input((4, 4, channels)), keras.Input((1,))]
+def image_network(channels=1, outputs=1, labels=None, size=4):
+    inputs = [keras.Input((size, size, channels)), keras.Input((1,))]
     if labels:
         inputs.append(keras.Input((labels,)))
     return keras.Model(
@@ -313,6 +313,7 @@ def image_network(channels=1, outputs=1, labels=None):
             lambda: kg.models.DDPM(image_network(), "rectified_flow"),
             "alpha 0",
         ),
+        (lambda: kg.models.DDPM(image_network(size=None)), "known shape"),
         (lambda: kg.models.DDPM(image_network(2)), "channels"),
         (lambda: kg.models.DDPM(image_network(1, 2)), "channels"),
         (
@@ -396,8 +397,25 @@ def test_bad_models(make, message):
             lambda m: m.variational_bound(
                 np.zeros((2, 4, 4, 1)), variance="learned"
             ),
-            "variance",
+            "not give a variance",
         ),
+        (
+            lambda m: m.variational_bound(
+                np.zeros((2, 4, 4, 1)), variance="Large"
+            ),
+            "`variance` must be",
+        ),
+        (
+            lambda m: m.flow_log_likelihood(np.zeros((2, 4, 4, 1), "uint8")),
+            "floating-point",
+        ),
+        (
+            lambda m: m.flow_log_likelihood(np.full((2, 4, 4, 1), 200.0)),
+            "127.5",
+        ),
+        (lambda m: m.edit(np.zeros((0, 4, 4, 1))), "empty"),
+        (lambda m: m.denoising_trajectory(2, num_frames=1), "num_frames"),
+        (lambda m: m.generate(2, guidance_scale=np.nan), "finite"),
     ],
 )
 def test_bad_calls(call, message):
@@ -453,6 +471,8 @@ def test_a_condition_is_needed_wherever_the_network_is():
     ):
         with pytest.raises(ValueError, match="need it"):
             call()
+    with pytest.raises(ValueError, match="floating-point"):
+        model.generate(2, condition=low.astype("uint8"))
 
 
 def test_sampling_sees_new_weights():

@@ -120,11 +120,11 @@ def test_training_shows_the_estimate_and_the_condition(monkeypatch):
 
 
 def learned_variance(v):
-    """Return a model that estimates no data, and v everywhere."""
+    """Return a model whose estimate is x / 2, and v everywhere."""
     image, level = keras.Input((2, 2, 1)), keras.Input((1,))
     both = keras.layers.Conv2D(2, 1)
     network = keras.Model([image, level], both(image))
-    both.set_weights([np.zeros((1, 1, 1, 2)), np.array([0.0, v])])
+    both.set_weights([np.array([[[[0.5, 0.0]]]]), np.array([0.0, v])])
     return kg.models.Diffusion(
         network,
         schedule=D.CosineSchedule(10),
@@ -136,17 +136,79 @@ def learned_variance(v):
     )
 
 
-@pytest.mark.parametrize("v, variance", [(-1.0, "small"), (1.0, "large")])
-def test_samples_have_the_learned_variance(v, variance):
+def with_learned_variance(levels, share):
+    """Return a plan between those of the two fixed variances."""
+    plan, large = (samplers.ddpm(*levels, v) for v in ("small", "large"))
+    plan.noise = plan.noise ** (1 - share) * large.noise**share
+    return plan
+
+
+@pytest.mark.parametrize("v", [-1.0, 0.0, 1.0])
+def test_samples_have_the_learned_variance(v):
     """-1 and 1 are the ends of the interval of its logarithm."""
     model = learned_variance(v)
-    plan = samplers.ddpm(*model.path(None), variance=variance)
+    plan = with_learned_variance(model.path(None), (v + 1) / 2)
     start, more = streams_of(3, 0, (2, 2, 1))
     noise = [more() for _ in range(len(plan))]
-    expected = integrate(lambda x, *_: 0 * x, start, plan, noise)
+
+    def denoise(x, alpha, sigma):
+        return (0.5 * x / np.hypot(alpha, sigma)).clip(-1, 1)
+
+    expected = integrate(denoise, start, plan, noise)
     np.testing.assert_allclose(
         model.generate(3, seed=0), expected.clip(-1, 1), atol=1e-4
     )
+
+
+def test_guidance_goes_with_all_that_a_network_may_be_told():
+    """Labels move the estimate and the variance; the sum is clipped."""
+    image, level = keras.Input((1, 2, 3)), keras.Input((1,))
+    label = keras.Input((2,))
+    told = keras.layers.Dense(2, use_bias=False)
+    seen = keras.layers.Conv2D(2, 1, use_bias=False)
+    both = seen(image) + keras.layers.Reshape((1, 1, 2))(told(label))
+    model = kg.models.Diffusion(
+        keras.Model([image, level, label], both),
+        schedule=D.CosineSchedule(10),
+        prediction="data",
+        self_conditioning=True,
+        learn_variance=True,
+        condition=keras.layers.Identity(),
+        sampler="ddpm",
+        num_steps=None,
+        ema_decay=None,
+    )
+    of_label = np.array([[0.15, 0.4], [-0.1, -0.6]])
+    told.set_weights([of_label])
+    of_image = np.array([1.2, -0.3, 0.2])
+    seen.set_weights([np.stack([of_image, 0 * of_image], 1)[None, None]])
+    labels, rng = np.array([0, 1, 1]), np.random.default_rng(0)
+    condition = rng.uniform(-1, 1, (3, 1, 2, 1))
+    v = of_label[labels, 1].reshape(3, 1, 1, 1)
+    plan = with_learned_variance(model.path(None), 0.0)
+    large = samplers.ddpm(*model.path(None), "large").noise
+    start, more = streams_of(3, 0, (1, 2, 1))
+    # The plan's noise is of the small variance.
+    noise = [
+        more() * (b / s if s else 1.0) ** ((v + 1) / 2)
+        for s, b in zip(plan.noise, large, strict=True)
+    ]
+    before, clipped = 0.0, 0
+
+    def denoise(x, alpha, sigma):
+        nonlocal before, clipped
+        free = 1.2 * x / np.hypot(alpha, sigma) - 0.3 * before + 0.2 * condition
+        guided = free + 3.0 * of_label[labels, 0].reshape(3, 1, 1, 1)
+        before = guided.clip(-1, 1)
+        clipped += (guided != before).sum()
+        return before
+
+    expected = integrate(denoise, start, plan, noise)
+    assert 10 < clipped < 50  # of 60
+    samples = model.generate(
+        3, labels=labels, seed=0, condition=condition, guidance_scale=3.0
+    )
+    np.testing.assert_allclose(samples, expected.clip(-1, 1), atol=1e-4)
 
 
 def test_the_bound_counts_a_thousandth():
@@ -163,19 +225,25 @@ def test_the_bound_counts_a_thousandth():
     assert difference == pytest.approx(0.001 * 10 * 7.0 / 4, rel=1e-3)
 
 
-def test_a_learned_variance_lies_between_its_bounds():
-    """v = 0 and 1 are the two fixed variances, but for t = 1."""
+@pytest.mark.parametrize("v", [0.0, 0.5, 1.0])
+def test_a_learned_variance_lies_between_its_bounds(v):
+    """KL(q || p) of normal densities; means differ by b (x_0 - D)."""
     schedule = D.CosineSchedule(6)
-    rng = np.random.default_rng(0)
-    x, x_t, data = (tensor(a) for a in rng.normal(size=(3, 5, 2)))
-    steps = keras.ops.convert_to_tensor(np.array([2, 3, 4, 5, 6], "int32"))
-    learned = VariationalBound(schedule, "learned")
-    for v, variance in ((0.0, "small"), (1.0, "large")):
-        np.testing.assert_allclose(
-            host(learned(x, x_t, data, steps, tensor(np.full((5, 2), v)))),
-            host(VariationalBound(schedule, variance)(x, x_t, data, steps)),
-            rtol=1e-4,
-        )
+    levels = schedule.grid(6)
+    small, large = (
+        samplers.ddpm(*levels, name).noise[-2::-1, None] ** 2
+        for name in ("small", "large")
+    )
+    b = samplers.ddpm(*levels).data[-2::-1, None]
+    x, x_t, data = np.random.default_rng(0).normal(size=(3, 5, 2))
+    var = small ** (1 - v) * large**v
+    kl = np.log(var / small) + (small + (b * (x - data)) ** 2) / var - 1
+    found = VariationalBound(schedule, "learned")(
+        *(tensor(array) for array in (x, x_t, data)),
+        ops.convert_to_tensor(np.array([2, 3, 4, 5, 6], "int32")),
+        tensor(np.full((5, 2), v)),
+    )
+    np.testing.assert_allclose(host(found), kl.sum(axis=1) / 2, rtol=1e-4)
 
 
 def test_the_variance_is_learned_without_moving_the_mean():

@@ -1,5 +1,6 @@
 """Editing by diffusion models whose denoiser is known."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -42,7 +43,9 @@ def test_editing_starts_from_the_noise_of_its_strength():
     )
 
 
-def test_inpainting_at_its_ends():
+def test_inpainting_at_its_ends(monkeypatch):
+    """41 evaluations are four calls of 11, the last of them not full."""
+    monkeypatch.setattr("keras_gen.training.sampling.NOISE_BYTES", 300)
     model = exact_model()
     x = two_normals().means[[0, 1, 1]].astype("float32")
     everything = np.ones(2, bool)
@@ -81,8 +84,8 @@ def test_inversion_leads_back():
     model = exact_model()
     x = two_normals().means.astype("float32") + 0.1
     noise = model.invert(x, num_steps=500)
-    model.num_steps = 500
-    np.testing.assert_allclose(model.from_noise(noise), x, atol=0.02)
+    back = model.from_noise(noise, num_steps=500)
+    np.testing.assert_allclose(back, x, atol=0.02)
     between = model.interpolate(x[:1], x[1:], steps=5, num_steps=300)
     assert between.shape == (1, 5, 2)
     np.testing.assert_allclose(between[0, [0, -1]], x, atol=0.02)
@@ -99,3 +102,72 @@ def test_a_part_of_the_way_takes_a_part_of_the_steps(schedule, own, expected):
     if expected is None:
         expected = {"cosine": 250, "rectified_flow": 12}[schedule]
     assert len(alphas) == expected + 1
+
+
+METHODS = {
+    "inpaint": lambda m, x, **options: m.inpaint(
+        x, np.array([True, False]), num_steps=4, seed=0, **options
+    ),
+    "edit": lambda m, x, **options: m.edit(x, seed=0, num_steps=4, **options),
+    "invert": lambda m, x, **options: m.invert(x, num_steps=4, **options),
+    "from_noise": lambda m, x, **options: m.from_noise(
+        x, num_steps=4, **options
+    ),
+    "interpolate": lambda m, x, **options: m.interpolate(
+        x, x[::-1], steps=3, num_steps=4, **options
+    ),
+    "variational_bound": lambda m, x, **options: m.variational_bound(
+        x, terms=3, **options
+    )["total"],
+    "flow_log_likelihood": lambda m, x, **options: m.flow_log_likelihood(
+        x, num_steps=4, **options
+    ),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_sample_has_its_label(method):
+    """With it the model is that of the one component it names."""
+    x = np.random.default_rng(0).uniform(-1, 1, (4, 2)).astype("float32")
+    labels = np.array([0, 1, 1, 0])
+    run = METHODS[method]
+    found = run(exact_model(labels=True), x, labels=labels)
+    for label in (0, 1):
+        one = exact_model(Mixture(two_normals().means[[label]], 0.25))
+        of_label = labels == label
+        np.testing.assert_allclose(
+            found[of_label], run(one, x)[of_label], rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_averaged_weights_or_those_of_now(method):
+    x = np.random.default_rng(0).uniform(-1, 1, (4, 2)).astype("float32")
+    data, level = keras.Input((2,)), keras.Input((1,))
+
+    def model(factor, ema_decay=None):
+        dense = keras.layers.Dense(2, use_bias=False)
+        network = keras.Model([data, level], dense(data))
+        dense.set_weights([factor * np.eye(2)])
+        return kg.models.Diffusion(
+            network, "cosine", "data", ema_decay=ema_decay
+        )
+
+    both, run = model(0.5, ema_decay=0.9), METHODS[method]
+    both.network.set_weights([0.3 * np.eye(2)])
+    for use_ema, factor in ((None, 0.5), (True, 0.5), (False, 0.3)):
+        np.testing.assert_allclose(
+            run(both, x, use_ema=use_ema), run(model(factor), x), rtol=1e-5
+        )
+
+
+def test_editing_is_guided():
+    """In one step, what comes out is the estimate."""
+    model = exact_model(labels=True)
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 2)).astype("float32")
+    options = {"sampler": "ddim", "num_steps": 1, "labels": 1, "seed": 0}
+    without, with_label, guided = (
+        model.edit(x, guidance_scale=w, **options) for w in (0.0, 1.0, 3.0)
+    )
+    expected = without + 3.0 * (with_label - without)
+    np.testing.assert_allclose(guided, expected, atol=1e-4)

@@ -94,9 +94,16 @@ def test_the_flow_knows_the_density(schedule):
     mixture = two_normals()
     model = exact_model(schedule=schedule)
     x = np.array([[0.5, 0.4], [-0.6, 0.3], [0.0, 0.2], [0.9, 0.9]], "float32")
-    log_p = model.flow_log_likelihood(x.repeat(32, axis=0), num_steps=60)
+    many = x.repeat(32, axis=0)
+    log_p = model.flow_log_likelihood(many, num_steps=60)
     np.testing.assert_allclose(
         log_p.reshape(4, 32).mean(1), mixture.log_density(x), atol=0.12
+    )
+    few = {"num_steps": 4}
+    np.testing.assert_allclose(
+        model.flow_log_likelihood(many[:7], batch_size=3, **few),
+        model.flow_log_likelihood(many[:7], **few),
+        rtol=1e-4,
     )
 
 
