@@ -3,6 +3,7 @@
 Run it with `make demo`, or `KERAS_BACKEND=jax python examples/demo.py`.
 """
 
+import sys
 import time
 from pathlib import Path
 
@@ -37,4 +38,8 @@ if __name__ == "__main__":
     train("gan", epochs=300)
     print(f"Trained both in {time.perf_counter() - start:.0f} seconds with the")
     print(f"{keras.backend.backend()} backend. Draw more with")
-    print("  keras-gen generate runs/demo_gan -n 100 --out grid.png")
+    command = Path(sys.executable).parent / "keras-gen"
+    print(
+        f"  KERAS_BACKEND={keras.backend.backend()} {command} "
+        "generate runs/demo_gan -n 100 --out grid.png"
+    )

@@ -61,6 +61,8 @@ def main(arguments=None):
         args.run(args)
     except (ValueError, OSError, ImportError, MemoryError) as error:
         message = " ".join(str(error).split())
+        # It may hold what stands in a file of others.
+        message = "".join(c if c.isprintable() else "?" for c in message)
         print(f"keras-gen: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

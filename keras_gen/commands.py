@@ -112,7 +112,8 @@ def _train_in(out, args):
     if not _draws(model):
         print(f"a prior:     {_prior_command(args, out)}")
         return
-    print(f"draw more:   keras-gen generate {out} -n 64 --out grid.png")
+    words = ["keras-gen", "generate", str(out), "-n", "64", "--out", "grid.png"]
+    print(f"draw more:   {shlex.join(words)}")
 
 
 def _prior_command(args, out):
@@ -200,6 +201,7 @@ def _check_same_run(args, out, sizes):
         "batch_size",
         "seed",
         "codes",
+        "data_dir",
     )
     run = {name: getattr(args, name) for name in names} | {"images": sizes}
     file = out / "run.json"
@@ -320,8 +322,13 @@ def _take_data_of_training(args):
         args.dataset = settings.get("dataset")
         args.image_size = args.image_size or settings.get("image_size")
         args.grayscale = args.grayscale or settings.get("grayscale", False)
+        args.data_dir = args.data_dir or settings.get("data_dir")
+        _check_same_pictures(args, settings.get("images"))
     else:
-        args.dataset = read_card(_folder(args.path)).get("data")
+        named = read_card(_folder(args.path)).get("data")
+        # A card of others may name what it likes; TFDS would fetch it.
+        known = {card["data"] for card in kg.list_presets().values()}
+        args.dataset = named if named in known | {"digits"} else None
     if args.dataset is None:
         raise ValueError(
             f"What {args.path!r} was trained on is not known: pass --dataset."
@@ -329,11 +336,26 @@ def _take_data_of_training(args):
     print(f"trained on {args.dataset!r}; --dataset takes another to compare")
 
 
+def _check_same_pictures(args, sizes):
+    """Raise if the folder a run learnt from holds more or fewer pictures."""
+    if sizes is None or not Path(args.dataset).is_dir():
+        return
+    options = {"image_size": args.image_size, "grayscale": args.grayscale}
+    images = kg.data.load(args.dataset, "all", **options).images
+    if len(images) != sum(sizes):
+        raise ValueError(
+            f"There were {sum(sizes)} pictures in {args.dataset!r} when the "
+            f"model learnt from them, and now there are {len(images)}: those "
+            "held out would be others. Pass --dataset with other pictures."
+        )
+
+
 def _class(args):
     """Return the number of the class --label names, None for all in turn."""
     if args.label is None:
         return None
-    names = read_card(_folder(args.path)).get("class_names", [])
+    names = read_card(_folder(args.path)).get("class_names")
+    names = names if isinstance(names, list) else []
     if args.label in names:
         return names.index(args.label)
     if not args.label.isdecimal():

@@ -25,6 +25,10 @@ _DATA = {
         "limits": "Knows the 28x28 digits of MNIST and nothing else.",
     },
     "cifar10": {
+        "class_names": [
+            *("airplane", "automobile", "bird", "cat", "deer", "dog", "frog"),
+            *("horse", "ship", "truck"),
+        ],
         "licence": "not stated by its authors",
         "use": "Teaching, and a baseline to compare with.",
         "limits": "Knows ten classes of 32x32 pictures, here of a copy that "

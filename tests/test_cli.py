@@ -10,12 +10,13 @@ from keras_gen.cli import main
 from keras_gen.commands import _image_grid
 from keras_gen.files import locked
 from keras_gen.recipes import RECIPES
+from keras_gen.training.inputs import check_first_batch
 from tests.cases import CASES
 
 
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3)])
-def test_every_recipe_draws_images_of_its_shape(name, shape):
+def test_every_recipe_takes_images_of_its_shape(name, shape):
     if name in ("ddpm", "flow_matching") and shape != (8, 8, 1):
         pytest.skip("slow, and the networks are those of `diffusion`")
     if name == "autoregressive" and shape[-1] == 3:
@@ -24,6 +25,8 @@ def test_every_recipe_draws_images_of_its_shape(name, shape):
         return
     model = RECIPES[name](shape, 3, 100)
     assert model.compiled and model.data_shape == shape
+    images = np.full((2, *shape), -0.5, "float32")
+    check_first_batch(model, images, np.array([0, 2]))
 
 
 @pytest.mark.parametrize("name", ["autoencoder", "conditional_vae", "gan"])
@@ -161,9 +164,14 @@ def test_evaluate(tmp_path, capsys):
     metrics = ["--metrics", "fd", "copies"]
     assert main(["evaluate", run, *options, *metrics]) == 2
     assert "not known: pass --dataset" in capsys.readouterr().err
-    CASES["vae"]().save_to_preset(
-        tmp_path / "run" / "model", {"data": "digits"}
-    )
+    # Nor does a card decide what is downloaded.
+    for data in ("someone:their_data", "digits"):
+        CASES["vae"]().save_to_preset(
+            tmp_path / "run" / "model", {"data": data}
+        )
+        if data != "digits":
+            assert main(["evaluate", run, *options, *metrics]) == 2
+            assert "pass --dataset" in capsys.readouterr().err
     assert main(["evaluate", run, *options, *metrics]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("trained on 'digits'")
@@ -228,24 +236,30 @@ def test_a_run_on_pictures_says_what_it_learnt(tmp_path, capsys, monkeypatch):
             picture.save(tmp_path / "pets" / name / f"{i}.png")
     run, pets = str(tmp_path / "run"), str(tmp_path / "pets")
     train = ["train", "conditional_vae", "--dataset", pets, "--out", run]
-    assert main([*train, "--grayscale", "--epochs", "1"]) == 0
+    train += ["--grayscale", "--image-size", "8", "--data-dir", "elsewhere"]
+    assert main([*train, "--epochs", "1"]) == 0
     capsys.readouterr()
     assert main(["info", run]) == 0
     text = capsys.readouterr().out
-    assert "['cats', 'dogs']" in text and "--grayscale --epochs 1" in text
+    assert "['cats', 'dogs']" in text and "elsewhere --epochs 1" in text
     out = ["--out", str(tmp_path / "grid.png")]
     assert main(["generate", run, "-n", "2", "--label", "dogs", *out]) == 0
     given = []
     monkeypatch.setattr(
         kg, "evaluate", lambda model, *data, **them: given.append((data, them))
     )
-    assert main(["evaluate", run]) == 0
+    assert main(["evaluate", run, "--extractor", "inception"]) == 0
     [((dataset,), options)] = given
     assert dataset == pets and options["grayscale"]
+    assert options["image_size"] == 8 and options["data_dir"] == "elsewhere"
+    assert options["extractor"] == "inception"
     # With more pictures others would be held out.
     Image.new("RGB", (8, 8)).save(tmp_path / "pets" / "dogs" / "new.png")
-    assert main([*train, "--grayscale", "--epochs", "2", "--resume"]) == 2
+    assert main([*train, "--epochs", "2", "--resume"]) == 2
     assert "was started with {'images': [10, 2]}" in capsys.readouterr().err
+    assert main(["evaluate", run]) == 2
+    assert "There were 12 pictures" in capsys.readouterr().err
+    assert main(["evaluate", run, "--dataset", pets]) == 0
     # An interrupted one has no model yet.
     shutil.rmtree(tmp_path / "run" / "model")
     assert main(["generate", run]) == 2
@@ -334,6 +348,13 @@ def test_cards_of_others(tmp_path, capsys):
     assert main(["info", str(tmp_path / "a")]) == 0
     text = capsys.readouterr().out
     assert "fd 1.5: one?[2J" in text and "\x1b" not in text
+    assert main(["info", str(tmp_path / "no\x1b[2J")]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+    model = CASES["conditional_vae"]()
+    model.save_to_preset(tmp_path / "c", card={"class_names": 5})
+    words = ["generate", str(tmp_path / "c"), "--label", "3", "-n", "1"]
+    assert main([*words, "--out", str(tmp_path / "threes.png")]) == 0
+    model = CASES["vae"]()
     for metrics in ({"fd": 1.5}, [1.5], [{"name": "fd"}], 3):
         model.save_to_preset(tmp_path / "b", card={"metrics": metrics})
         assert main(["info", str(tmp_path / "b")]) == 2

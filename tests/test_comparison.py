@@ -118,6 +118,17 @@ def test_the_command_on_the_page_makes_it_again():
     assert vars(_parser().parse_args(again)) == args
 
 
+def test_what_is_measured_is_what_was_asked_for(monkeypatch):
+    asked = {"image_size": 8, "grayscale": True, "extractor": "inception"}
+    asked["data_dir"] = "elsewhere"
+    given = []
+    monkeypatch.setattr(
+        comparison, "Evaluation", lambda *data, **them: given.append(them)
+    )
+    comparison._evaluation({"dataset": "mnist", "n": 5, **asked})
+    assert given == [asked]
+
+
 def test_a_process_of_its_own(tmp_path, capsys):
     out = tmp_path / "one"
     command = [*OPTIONS, "--out", str(out), "--models", "autoencoder"]

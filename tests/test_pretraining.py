@@ -42,6 +42,22 @@ def test_the_levels_below_stand_still(digits):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_level_learns_from_the_trained_codes_below(digits):
+    bottom, top = pairs()
+    start = weights(top)
+    kg.pretraining.train_greedily([bottom, top], digits, epochs=1)
+    trained = weights(top)
+    for net, values in zip(top, (start[:2], start[2:]), strict=True):
+        net.set_weights(values)
+    x = np.concatenate([digits[i][0] for i in range(len(digits))])
+    codes = kg.models.Autoencoder(*bottom).encode(x)
+    model = kg.models.Autoencoder(*top)
+    model.compile("adam")
+    model.fit(kg.data.ImageDataset(codes, batch_size=digits.batch_size))
+    for a, b in zip(trained, weights(top), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
 def test_any_form_of_data(digits):
     x = [batch for batch, _ in (digits[i] for i in range(3))]
     ends = []

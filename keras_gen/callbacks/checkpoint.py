@@ -105,6 +105,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._best = None
         self._others = []
         self._restored = None
+        self._history = {}
         self._began = None
         self.seconds_before = 0.0
 
@@ -125,6 +126,7 @@ class Checkpoint(keras.callbacks.Callback):
         make_folder(self.folder)
         sweep(self.folder)
         self._restored = self._newest()
+        self._history = {}
         self._best = None
         if self.monitor is not None:
             self._best = self._best_value()
@@ -142,6 +144,7 @@ class Checkpoint(keras.callbacks.Callback):
             backend.set_global_random_state(meta["random_state"])
             self.model._initial_epoch = meta["epoch"]
             self.seconds_before = meta.get("seconds", 0.0)
+            self._history = {k: list(v) for k, v in meta["history"].items()}
             if self._had_stopped(meta):
                 warnings.warn(
                     "EarlyStopping ended this training after epoch "
@@ -190,6 +193,10 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
+        # Our own: Keras's takes this epoch before or after us, as users order
+        # their callbacks.
+        for name, value in logs.items():
+            self._history.setdefault(name, []).append(float(value))
         is_best = self._is_best(logs)
         if (epoch + 1) % self.every and not is_best:
             return
@@ -203,10 +210,10 @@ class Checkpoint(keras.callbacks.Callback):
         if is_best:
             # Before the checkpoint: after a crash in between, the epoch is
             # repeated, and no better than this.
-            self._save(self.folder / _BEST, epoch + 1, logs)
+            self._save(self.folder / _BEST, epoch + 1)
             self._best = logs[self.monitor]
         if (epoch + 1) % self.every == 0:
-            self._save(self.folder / f"ckpt-{epoch + 1:06d}", epoch + 1, logs)
+            self._save(self.folder / f"ckpt-{epoch + 1:06d}", epoch + 1)
             for old in self._all()[: -self.keep]:
                 remove_folder(old)
 
@@ -281,21 +288,17 @@ class Checkpoint(keras.callbacks.Callback):
         restore_state(self.model, path / _WEIGHTS, meta["state_sha256"])
         return meta["epoch"]
 
-    def _save(self, path, epoch, logs):
+    def _save(self, path, epoch):
         try:
             with atomic_folder(path) as temporary:
-                self._write(temporary, epoch, logs)
+                self._write(temporary, epoch)
         except OSError as error:
             raise OSError(
                 f"Saving the checkpoint {str(path)!r} failed: {error}. "
                 "Earlier checkpoints are untouched."
             ) from error
 
-    def _write(self, folder, epoch, logs):
-        # This epoch joins it after us, or has done so.
-        past = {
-            k: v[: epoch - 1] for k, v in self.model.history.history.items()
-        }
+    def _write(self, folder, epoch):
         weights = folder / _WEIGHTS
         optimizer = self.model.optimizer.variables
         check_space(folder, [*self.model.variables, *optimizer])
@@ -310,10 +313,7 @@ class Checkpoint(keras.callbacks.Callback):
             "state_sha256": state_digest(self.model),
             **self._model_digests(),
             "random_state": backend.global_random_state(),
-            "history": {
-                name: [*past.get(name, []), *_values(logs, name)]
-                for name in {**past, **logs}
-            },
+            "history": self._history,
             "callbacks": {
                 key: _counters(callback) for callback, key in self._keys()
             },
@@ -424,11 +424,6 @@ def restore_state(model, path, expected_digest):
             "written on another backend? Weights can move between backends "
             "as presets, training runs cannot."
         )
-
-
-def _values(logs, name):
-    """Return the log in a list, which is empty in epochs without it."""
-    return [float(logs[name])] if name in logs else []
 
 
 def _config_digest(config):

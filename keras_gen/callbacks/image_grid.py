@@ -8,6 +8,7 @@ from keras_gen.callbacks.stop_on_nan import not_finite
 from keras_gen.files import make_folder
 from keras_gen.pictures import save_animation
 from keras_gen.pictures import save_grid
+from keras_gen.pictures import to_grid
 
 
 class ImageGrid(keras.callbacks.Callback):
@@ -66,7 +67,9 @@ class ImageGrid(keras.callbacks.Callback):
         self.folder = make_folder(self.folder)
         self._last = np.inf
         # An epoch is a long time to find out that the model cannot draw.
-        self._samples()
+        images = self._samples()
+        if images is not None:
+            to_grid(images[:1])
         self._trajectories()
         self._reconstructions()
 

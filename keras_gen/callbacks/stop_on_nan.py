@@ -28,14 +28,18 @@ class StopOnNaN(keras.callbacks.Callback):
 def not_finite(logs, model):
     """Return the names of the model's logs that are NaN or infinite.
 
-    Those that other callbacks add, such as metrics of samples, may be. Where
-    all are finite, the name of the first trained weight that is not.
+    Those that other callbacks add, such as metrics of samples, may be; and so
+    may the norms of gradients: the steps in which float16 overflows are
+    skipped. Where all are finite, the name of the first trained weight that is
+    not.
     """
     own = {metric.name for metric in model.metrics}
     bad = [
         name
         for name, value in (logs or {}).items()
-        if name.removeprefix("val_") in own and not np.isfinite(float(value))
+        if name.removeprefix("val_") in own
+        and not name.endswith("_gradient")
+        and not np.isfinite(float(value))
     ]
     if not bad:
         bad = [

@@ -145,7 +145,14 @@ def _size(image_size):
 
 def _numbers(labels):
     """Return the numbers of classes as names, None without labels."""
-    return None if labels is None else list(map(str, range(labels.max() + 1)))
+    if labels is None:
+        return None
+    if labels.max() >= 100_000:
+        raise ValueError(
+            "Labels must number the classes from 0. Received one of "
+            f"{labels.max():,}."
+        )
+    return list(map(str, range(labels.max() + 1)))
 
 
 def _refuse(source, **arguments):

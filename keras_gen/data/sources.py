@@ -221,7 +221,12 @@ def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
             f"Received features: {sorted(features)}"
         )
     if not builder.is_prepared():
-        builder.download_and_prepare()
+        try:
+            builder.download_and_prepare()
+        except Exception as error:  # of many kinds, some no more than that
+            raise OSError(
+                f"TensorFlow Datasets cannot prepare {name!r}: {error}"
+            ) from error
     keys = ["image"] + (["label"] if "label" in features else [])
     rows = tfds.as_numpy(
         builder.as_dataset(
@@ -240,10 +245,13 @@ def from_tfds(name, split, size=None, grayscale=False, data_dir=None):
         labels.append(row.get("label", -1))
     if not images:
         raise ValueError(f"The split {split!r} of {name!r} is empty.")
+    images = np.stack(images)
+    if images.dtype == np.uint8 and images.max() == 1:
+        images = images * np.uint8(255)  # a set of black and white
     if "label" not in keys:
-        return np.stack(images), None, None
+        return images, None, None
     names = getattr(features["label"], "names", None)
-    return np.stack(images), np.array(labels, "int32"), names
+    return images, np.array(labels, "int32"), names
 
 
 def _read_picture(path, size, grayscale):

@@ -25,7 +25,8 @@ class DiffAugment(keras.layers.Layer):
 
     Args:
         policy: Tuple of the above names.
-        p: Float in [0, 1]; with a `target`, where to start.
+        p: Float in [0, 1]; with a `target`, where to start. None for 1, and
+            with a `target` 0.
         target: Float in (-1, 1), 0.6 in the paper, or None to keep p.
         adapt_over: Integer, samples after which p may have gone from 0 to 1.
 
@@ -36,7 +37,7 @@ class DiffAugment(keras.layers.Layer):
     """
 
     def __init__(
-        self, policy=_POLICY, p=1.0, target=None, adapt_over=500_000, **kwargs
+        self, policy=_POLICY, p=None, target=None, adapt_over=500_000, **kwargs
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
         unknown = [name for name in policy if name not in _POLICY]
@@ -45,6 +46,8 @@ class DiffAugment(keras.layers.Layer):
                 f"`policy` must be a tuple of names out of {_POLICY}. "
                 f"Received: policy={policy!r}"
             )
+        if p is None:
+            p = 1.0 if target is None else 0.0
         if not 0 <= p <= 1:
             raise ValueError(f"`p` must be in [0, 1]. Received: p={p}")
         if target is not None and not -1 < target < 1:

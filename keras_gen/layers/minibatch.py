@@ -22,7 +22,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
             in the paper, and not in its authors' code.
 
     Raises:
-        ValueError: For a batch of one, which has no others.
+        ValueError: In training, for a batch of one, which has no others.
 
     Reference:
         Salimans et al., Improved Techniques for Training GANs, 2016,
@@ -49,8 +49,8 @@ class MinibatchDiscrimination(keras.layers.Layer):
             name="kernel",
         )
 
-    def call(self, x):
-        _refuse_one(x, self)
+    def call(self, x, training=False):
+        _refuse_one(x, self, training)
         m = ops.reshape(
             ops.matmul(x, self.kernel), (-1, self.kernels, self.dim)
         )
@@ -81,7 +81,7 @@ class MinibatchStd(keras.layers.Layer):
     The same number for every sample and pixel.
 
     Raises:
-        ValueError: For a batch of one, which does not vary.
+        ValueError: In training, for a batch of one, which does not vary.
 
     Reference:
         Karras et al., Progressive Growing of GANs, 2017, arXiv:1710.10196.
@@ -89,8 +89,8 @@ class MinibatchStd(keras.layers.Layer):
 
     mixes_samples = True
 
-    def call(self, x):
-        _refuse_one(x, self)
+    def call(self, x, training=False):
+        _refuse_one(x, self, training)
         y = ops.cast(x, "float32")  # float16 would round 1e-8 to zero
         mean = ops.mean(y, axis=0, keepdims=True)
         variance = ops.mean(ops.square(y - mean), axis=0)
@@ -102,8 +102,8 @@ class MinibatchStd(keras.layers.Layer):
         return (*input_shape[:-1], input_shape[-1] + 1)
 
 
-def _refuse_one(x, layer):
-    if x.shape[0] == 1:
+def _refuse_one(x, layer, training):
+    if training and x.shape[0] == 1:
         raise ValueError(
             f"`{type(layer).__name__}` compares the samples of a batch, so it "
             "needs at least two. Received: a batch of one."

@@ -97,6 +97,12 @@ class CoGAN(AdversarialModel):
         for name, part in parts.items():
             object.__setattr__(self, name, part)
 
+    def augmented(self, x, training):
+        """Return both images of each pair, each augmented by itself."""
+        images = ops.reshape(x, (-1, *self.data_shape[1:]))
+        images = super().augmented(images, training)
+        return ops.reshape(images, (-1, *self.data_shape))
+
     def discriminator_loss(self, x, fake, y, training):
         r, f = self.logits(x, y, training), self.logits(fake, y, training)
         # The mean over two columns of logits, doubled: the sum of two losses.

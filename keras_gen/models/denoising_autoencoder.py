@@ -73,7 +73,7 @@ class DenoisingAutoencoder(LatentModel):
 
     def from_noise(self, noise, labels=None, batch_size=None, use_ema=None):
         z = self.codes.sample(noise)
-        return self.decode(z, batch_size=batch_size, use_ema=use_ema)
+        return self.decode(z, labels, batch_size, use_ema)
 
     def get_config(self):
         return {

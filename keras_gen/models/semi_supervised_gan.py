@@ -119,11 +119,21 @@ class SemiSupervisedGAN(AdversarialModel):
         self._need_labelled()
         return super().train_on_batch(*args, **kwargs)
 
+    def evaluate(self, x=None, y=None, **kwargs):
+        labels = getattr(x, "labels", None) if y is None else y
+        if labels is not None:
+            num_classes = self.discriminator.outputs[0].shape[-1]
+            checks.check_labels(labels, len(labels), num_classes)
+        elif hasattr(x, "shape") or hasattr(x, "labels"):
+            self._need_labelled()  # the classifier is judged on these
+        return super().evaluate(x, y, **kwargs)
+
     def _need_labelled(self):
         if ops.convert_to_numpy(self.labelled_y).min() < 0:
             raise ValueError(
                 "`SemiSupervisedGAN` needs labelled samples: call "
-                "`set_labelled(x, y)` before training."
+                "`set_labelled(x, y)` before training, and before evaluation "
+                "without labels."
             )
 
     def classify(self, x, batch_size=None, use_ema=None):

@@ -1,7 +1,5 @@
 """The base of models in which a generator plays against a discriminator."""
 
-import warnings
-
 import keras
 from keras import ops
 
@@ -11,6 +9,10 @@ from keras_gen.training import backend
 from keras_gen.training.historical import HistoricalAverage
 from keras_gen.training.model import GenerativeModel
 from keras_gen.training.noise import truncate
+from keras_gen.training.players import adaptive_layers
+from keras_gen.training.players import mixing_layers
+from keras_gen.training.players import warn_of_batch_statistics
+from keras_gen.training.players import warn_of_probabilities
 
 
 class AdversarialModel(GenerativeModel):
@@ -145,6 +147,8 @@ class AdversarialModel(GenerativeModel):
         self.log_gradients = log_gradients
         self.noise_shape = tuple(generator.inputs[0].shape[1:])
         self.data_shape = tuple(discriminator.inputs[0].shape[1:])
+        if augmentation is not None and not augmentation.built:
+            augmentation.build((None, *self.data_shape[-3:]))
         self.check_stabilisers()
         self.average_weights(ema_decay, *self.averaged_networks)
 
@@ -179,6 +183,7 @@ class AdversarialModel(GenerativeModel):
                 "`discriminator` must return logits of shape (batch, "
                 f"{self.num_logits}). Received: {logits}"
             )
+        warn_of_probabilities(network)
 
     def check_stabilisers(self):
         """Raise or warn where two choices do not go together."""
@@ -189,10 +194,9 @@ class AdversarialModel(GenerativeModel):
                     f"Received: {penalty!r}"
                 )
         if self.penalties:
-            _warn_of_batch_statistics(self.discriminator)
-        adaptive = getattr(self.augmentation, "target", None) is not None
+            warn_of_batch_statistics(self.discriminator)
         signed = self.signed_logits and self.adversarial_loss.signed
-        if adaptive and not signed:
+        if adaptive_layers(self.augmentation) and not signed:
             raise ValueError(
                 "Adaptive augmentation goes by the sign of the logits on real "
                 "samples, and here it means nothing. Use `target=None`, or the "
@@ -256,8 +260,8 @@ class AdversarialModel(GenerativeModel):
 
     def adapt(self, real_logits, training):
         """Let an adaptive augmentation see how sure the discriminator is."""
-        if training and hasattr(self.augmentation, "adapt"):
-            self.augmentation.adapt(real_logits)
+        for layer in adaptive_layers(self.augmentation) if training else ():
+            layer.adapt(real_logits)
 
     def penalty_term(self, x, fake, y, training):
         """Return the sum of the gradient penalties."""
@@ -367,6 +371,7 @@ class AdversarialModel(GenerativeModel):
         split = self.discriminator_batches == "split"
         least = self.discriminator_steps if split else 1
         least *= 2 if self.compares_samples else 1
+        x = x.get("image") if isinstance(x, dict) else x
         if hasattr(x, "images") and hasattr(x, "batch_size"):
             n, batch_size = len(x.images), x.batch_size
         elif hasattr(x, "shape"):
@@ -386,7 +391,7 @@ class AdversarialModel(GenerativeModel):
     def compares_samples(self):
         """Bool, whether a batch of one makes no sense."""
         networks = (self.discriminator, self.generator)
-        return any(_mixing_layers(network) for network in networks)
+        return any(mixing_layers(network) for network in networks)
 
     def play(self, name, logs_fn):
         """Let one player take a step; return its logs."""
@@ -464,24 +469,3 @@ def _named(loss, name):
     """Return a loss, or a dict with a `"loss"`, as logs of a player."""
     logs = dict(loss) if isinstance(loss, dict) else {"loss": loss}
     return {f"{name}_loss": logs.pop("loss"), **logs}
-
-
-def _mixing_layers(network):
-    """Return the names of layers that make samples depend on each other."""
-    return [
-        layer.name
-        for layer in network._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-        or getattr(layer, "mixes_samples", False)
-    ]
-
-
-def _warn_of_batch_statistics(network):
-    mixing = _mixing_layers(network)
-    if mixing:
-        warnings.warn(
-            "A gradient penalty asks for the slope at each sample, but these "
-            f"layers of `discriminator` make samples depend on each other: "
-            f"{mixing}. The penalty is then another one; leave them out.",
-            stacklevel=5,
-        )

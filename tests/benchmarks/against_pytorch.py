@@ -3,12 +3,13 @@
     KERAS_BACKEND=tensorflow python -m tests.benchmarks.against_pytorch
     ... --models dcgan_28 dcgan_64 ddpm
 
-The PyTorch side is the same network of `torch.nn` modules, channels first, in
-a plain training loop with `torch.optim.Adam`, on the same batches in memory;
-that both have as many weights is asserted. Each side is in a process of its
-own, as thread pools of two libraries in one slow each other down. They take
-turns, and turns to go first; the ratio is the median of those of neighbouring
-runs. Above 1 ours is faster.
+The PyTorch side is the same network of `torch.nn` modules, in a plain training
+loop with `torch.optim.Adam`, on the same batches in memory, which it sees
+transposed: channels first in shape, channels last in memory. That both have as
+many weights is asserted. Each side is in a process of its own, as thread pools
+of two libraries in one slow each other down. They take turns, and turns to go
+first; the ratio is the median of those of neighbouring runs. Above 1 ours is
+faster.
 """
 
 import argparse

@@ -121,17 +121,18 @@ def main():
     for name, arguments in CONFIGURATIONS.items():
         if args.only and name not in args.only:
             continue
-        start = time.perf_counter()
-        results = []
+        results, seconds = [], 0.0
         for seed in range(args.seeds):
-            callbacks = []
+            callbacks, start = [], time.perf_counter()
             if args.checkpoints is not None:
                 folder = f"{args.checkpoints}/{args.dataset}/{name}/{seed}"
                 callbacks = [kg.callbacks.Checkpoint(folder)]
             results.append(
                 run(args.dataset, arguments, seed, args.epochs, callbacks)
             )
-        seconds = (time.perf_counter() - start) / args.seeds
+            seconds += time.perf_counter() - start
+            seconds += sum(callback.seconds_before for callback in callbacks)
+        seconds /= args.seeds
         columns = {key: [r[key] for r in results] for key in results[0]}
         text = ", ".join(
             f"{key} {np.mean(values):.3f} ± {np.std(values):.3f}"

@@ -56,9 +56,17 @@ def test_finished_training_is_not_repeated(digits, tmp_path, capsys):
 
 
 def test_callbacks_of_users(digits, tmp_path):
-    """A history of theirs comes first; `best` may be anything."""
+    """A history of theirs comes first; `best` may be anything.
+
+    And logs need not come every epoch.
+    """
     odd = keras.callbacks.Callback()
     odd.best = "weights.h5"
+    score = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(
+            {"score": epoch} if epoch % 2 else {}
+        )
+    )
     for epochs in (2, 4):
         history = keras.callbacks.History()
         model = CASES["vae"]()
@@ -66,10 +74,11 @@ def test_callbacks_of_users(digits, tmp_path):
             digits,
             epochs=epochs,
             verbose=0,
-            callbacks=[history, odd, kg.callbacks.Checkpoint(tmp_path)],
+            callbacks=[score, history, odd, kg.callbacks.Checkpoint(tmp_path)],
         )
     meta = json.loads((tmp_path / "ckpt-000004" / "meta.json").read_text())
     assert len(meta["history"]["loss"]) == 4 == len(history.history["loss"])
+    assert meta["history"]["score"] == [1, 3] == history.history["score"]
 
 
 def _truncate(folder):
@@ -452,10 +461,10 @@ def test_a_kill_between_the_two_saves_loses_no_best(
     scores = [5.0, 3.0, 1.0, 4.0]
     save = kg.callbacks.Checkpoint._save
 
-    def killed(self, path, epoch, logs):
+    def killed(self, path, epoch):
         if path.name == "ckpt-000003":
             raise KeyboardInterrupt
-        save(self, path, epoch, logs)
+        save(self, path, epoch)
 
     monkeypatch.setattr(kg.callbacks.Checkpoint, "_save", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -142,6 +143,13 @@ def test_bad_input_is_known_before_the_training(digits, tmp_path):
     model = CASES["ddpm"]()
     with pytest.raises(ValueError, match="conditional"):
         model.fit(digits, verbose=0, callbacks=[grid])
+    points = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model = kg.models.GAN(points, critic)
+    model.compile("adam")
+    with pytest.raises(ValueError, match="Expected images of shape"):
+        grid = kg.callbacks.ImageGrid(tmp_path)
+        model.fit(kg.data.load("ring"), verbose=0, callbacks=[grid])
     parts = CASES["vqvae"]()
     model = kg.models.VQVAE(parts.encoder, parts.decoder, parts.quantizer)
     model.compile("adam")

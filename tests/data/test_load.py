@@ -1,3 +1,5 @@
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -264,6 +266,33 @@ def test_unknown_data_set():
     pytest.importorskip("tensorflow_datasets")
     with pytest.raises(ValueError, match="Unknown data set 'mnits'.*mnist"):
         kg.data.load("mnits")
+
+
+def test_what_tfds_may_hold_or_say(monkeypatch):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    builder = types.SimpleNamespace(
+        info=types.SimpleNamespace(features={"image": None}),
+        is_prepared=lambda: True,
+        as_dataset=lambda **_: [{"image": np.eye(4, dtype="uint8")[..., None]}],
+    )
+    monkeypatch.setattr(tfds, "builder", lambda *_, **__: builder)
+    monkeypatch.setattr(tfds, "as_numpy", lambda rows: rows)
+    # Black and white as 0 and 1, as in binarized_mnist.
+    images = kg.data.load("binarized_mnist").images
+    np.testing.assert_array_equal(images[0, ..., 0], 255 * np.eye(4))
+
+    def fail():
+        raise AssertionError("Manual download required.")
+
+    builder.is_prepared, builder.download_and_prepare = lambda: False, fail
+    with pytest.raises(OSError, match="prepare 'imagenet2012': Manual"):
+        kg.data.load("imagenet2012")
+
+
+def test_labels_number_classes():
+    x = np.zeros((2, 4, 4), "uint8") + np.uint8(9)
+    with pytest.raises(ValueError, match="number the classes.*1,500,000,000"):
+        kg.data.load((x, np.array([3, 1_500_000_000])), split="all")
 
 
 def test_mnist_through_tfds():

@@ -110,6 +110,8 @@ def test_p_follows_how_sure_the_discriminator_is():
     for _ in range(10):
         layer.adapt(-ops.ones((100, 1)))
     assert host(layer.p) == 0.0
+    # It starts without, as Karras et al. do.
+    assert host(DiffAugment(target=0.6).p) == 0.0
     fixed = DiffAugment(p=0.5)
     fixed.adapt(ops.ones((100, 1)))
     assert host(fixed.p) == 0.5

@@ -28,6 +28,8 @@ def test_it_fills_then_exchanges():
     # others none is seen twice.
     late = [n for n in seen if n >= 50]
     assert len(late) == len(set(late))
+    # All places take part: nearly all of the first fifty came once more.
+    assert sum(seen.count(n) == 2 for n in range(48)) > 40
 
 
 def test_nothing_is_lost():

@@ -49,7 +49,7 @@ def test_bad_input():
     for layer in (MinibatchDiscrimination(2, 2), MinibatchStd()):
         layer.build((None, 3))
         with pytest.raises(ValueError, match="a batch of one"):
-            layer(tensor(F[:1]))
+            layer(tensor(F[:1]), training=True)
     with pytest.raises(ValueError, match="Put a `Flatten` before it"):
         MinibatchDiscrimination()(tensor(np.ones((2, 2, 2, 1))))
     with pytest.raises(ValueError, match="`kernels` must be"):

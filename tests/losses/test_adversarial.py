@@ -45,7 +45,7 @@ def test_by_hand():
     [
         # r = (0.5, -1), f = (2, 0): each term written out.
         ("least_squares", (0.25 + 4 + 4 + 0) / 4, (1 + 1) / 4),
-        ("hinge", (0.5 + 3 + 2 + 1) / 2, -1.0),
+        ("hinge", (0.5 + 2 + 3 + 1) / 2, -1.0),
         ("wasserstein", 1 + 0.25, -1.0),
         (
             "relativistic",
@@ -61,6 +61,13 @@ def test_four_numbers_by_hand(name, discriminator, generator):
         host(loss.discriminator(r, f)), discriminator, rtol=1e-6
     )
     np.testing.assert_allclose(host(loss.generator(f, r)), generator, rtol=1e-6)
+
+
+def test_beyond_the_hinge_nothing_is_lost():
+    """Of r = (3, 0) and f = (-4, -0.5) one each is beyond 1 and -1."""
+    loss = get_adversarial_loss("hinge")
+    value = loss.discriminator(tensor([[3.0], [0.0]]), tensor([[-4.0], [-0.5]]))
+    np.testing.assert_allclose(host(value), (0 + 1 + 0 + 0.5) / 2, rtol=1e-6)
 
 
 def test_only_differences_matter_to_the_relativistic_loss():

@@ -142,6 +142,31 @@ def test_penalties_are_added():
     np.testing.assert_allclose(host(term), 1.0, rtol=1e-6)
 
 
+def test_lazy_penalties_count_steps_of_the_discriminator():
+    """Every third of its steps, of which there are two a batch."""
+    penalty = kg.losses.GradientPenalty(1.0, at="real", center=0.0, every=3)
+    generator, critic = dense_pair()
+    generator.set_weights([np.zeros((1, 1)), np.array([3.0])])
+    model = kg.models.GAN(
+        generator,
+        critic,
+        loss="wasserstein",
+        penalty=penalty,
+        discriminator_steps=2,
+    )
+    model.compile(
+        {
+            "discriminator": keras.optimizers.SGD(1e-2),
+            "generator": keras.optimizers.SGD(0.0),
+        }
+    )
+    shrunk, w = 1 - 3 * 2e-2, slope(model)
+    for charged in (True, True, False):  # steps 0 and 1, 2 and 3, 4 and 5
+        model.train_on_batch(np.full((4, 1), 3.0, "float32"))
+        w *= shrunk if charged else 1.0
+        np.testing.assert_allclose(slope(model), w, rtol=1e-5)
+
+
 def test_lazy_penalties_add_up_to_the_others():
     """Identity 18: with a constant gradient, i steps move as far."""
     ends = []
@@ -250,6 +275,16 @@ def test_what_the_players_are_shown():
         np.testing.assert_allclose(host(d), scale * (0.5 - 1.0), rtol=1e-5)
         g = augmented.generator_loss(x, fake, None, training)
         np.testing.assert_allclose(host(g), -scale * 0.5, rtol=1e-5)
+    generator, critic = dense_pair()
+    matching = kg.models.GAN(
+        generator,
+        critic,
+        feature_matching=critic.layers[-1].name,
+        augmentation=keras.layers.Rescaling(3.0),
+    )
+    for training, scale in ((True, 3.0), (False, 1.0)):
+        g = matching.generator_loss(x, fake, None, training)
+        np.testing.assert_allclose(host(g), (scale * 0.5) ** 2, rtol=1e-5)
     pool = Fives()
     pool.shape = (1,)
     replaying = kg.models.GAN(*dense_pair(), loss="wasserstein", replay=pool)
@@ -314,6 +349,30 @@ def test_augmentation_adapts_in_training():
     assert np.isclose(host(model.augmentation.p), 0.6)
 
 
+def test_what_adapts_may_be_one_of_several_layers():
+    adaptive = kg.layers.DiffAugment(("cutout",), target=0.0, adapt_over=60)
+    several = keras.Sequential([keras.layers.RandomFlip(), adaptive])
+    with pytest.raises(ValueError, match="goes by the sign"):
+        make(loss="wasserstein", augmentation=several)
+    model = make(augmentation=several)
+    model.discriminator.layers[-1].bias.assign([100.0])
+    model.compile("adam")
+    x = np.zeros((12, *SHAPE), "float32")
+    model.fit(x, batch_size=6, verbose=0)  # Keras tries to build what is not
+    assert np.isclose(host(adaptive.p), 0.2)
+
+
+def test_probabilities_in_place_of_logits_warn():
+    x = keras.Input(SHAPE)
+    for activation in ("sigmoid", "softmax"):
+        d = keras.layers.Dense(1, activation=activation, name="last")
+        with pytest.warns(UserWarning, match=f"'last' ends in {activation}"):
+            kg.models.GAN(
+                kg.nets.dense_generator(SHAPE, 2),
+                keras.Model(x, d(keras.layers.Flatten()(x))),
+            )
+
+
 def test_feature_matching_compares_means():
     """Other samples with the same feature means cost nothing."""
     x = keras.Input((2,))
@@ -334,11 +393,16 @@ def test_feature_matching_compares_means():
     np.testing.assert_allclose(host(loss), 1.0)
 
 
-def test_logged_gradients_against_plain_descent():
+@pytest.mark.parametrize("scaled", [False, True])
+def test_logged_gradients_against_plain_descent(scaled):
     """Under plain descent with rate 1 a move is as long as the gradient."""
     keras.utils.set_random_seed(0)
     model = make(log_gradients=True)
-    model.compile(keras.optimizers.SGD(1.0))
+    sgd = {name: keras.optimizers.SGD(1.0) for name in model.networks}
+    if scaled:
+        scale = keras.optimizers.LossScaleOptimizer
+        sgd = {name: scale(member) for name, member in sgd.items()}
+    model.compile(sgd)
     x = np.random.default_rng(0).uniform(-1, 1, (6, *SHAPE)).astype("float32")
     before = {
         name: [host(v).copy() for v in getattr(model, name).weights]
@@ -382,6 +446,8 @@ def test_bad_stabilisers():
     with pytest.raises(ValueError, match="the last of an epoch has 2: 18"):
         x = np.zeros((36, *SHAPE), "float32")
         model.fit(x, batch_size=16, validation_split=0.5)
+    with pytest.raises(ValueError, match="the last of an epoch has 2: 18"):
+        model.fit({"image": x[:18]}, batch_size=16)
     if keras.backend.backend() != "tensorflow":  # no size in its graphs
         with pytest.raises(ValueError, match="cannot be split in 3. Rec.*: 2"):
             model.train_on_batch(np.zeros((2, *SHAPE), "float32"))
@@ -394,6 +460,10 @@ def test_bad_stabilisers():
     model.compile("adam")
     with pytest.raises(ValueError, match="batches of at least 2 samples"):
         model.fit(kg.data.ImageDataset(np.zeros((9, *SHAPE)), None, 4))
+    # A batch of one is no harm where nothing is learned from it.
+    five = np.zeros((5, *SHAPE), "float32")
+    logs = model.evaluate(five, batch_size=4, verbose=0, return_dict=True)
+    assert np.isfinite(list(logs.values())).all()
     with pytest.raises(ValueError, match="`penalty` must be a"):
         make(penalty="r1")
     with pytest.raises(ValueError, match="`replay` must hold samples"):

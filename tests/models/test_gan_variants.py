@@ -163,6 +163,11 @@ def test_energies_by_hand():
         logs = model.discriminator_loss(real, fake, None, True)
         expected = energies[0] + max(0.0, margin - energies[1])
         np.testing.assert_allclose(host(logs["loss"]), expected, rtol=1e-5)
+    # The hinge is of each sample: energies 1/4 and 5/2, one within it.
+    fakes = tensor([[1.0, 1.0], [2.0, 4.0]])
+    loss = energy_gan(1.0).discriminator_loss(real, fakes, None, True)["loss"]
+    expected = energies[0] + (0.75 + 0.0) / 2
+    np.testing.assert_allclose(host(loss), expected, rtol=1e-5)
     # All samples are alike, so the pull-away term is 1.
     model = energy_gan(1.0, pull_away=0.25)
     fake = model.fake(2, None, True)
@@ -253,6 +258,21 @@ def test_the_loss_is_the_sum_of_two_games():
     g = model.generator_loss(None, fake, None, True)
     np.testing.assert_allclose(host(d), total["d"], rtol=1e-5)
     np.testing.assert_allclose(host(g), total["g"], rtol=1e-5)
+
+
+def test_both_of_a_pair_are_augmented():
+    """And by numbers of their own."""
+    keras.utils.set_random_seed(0)
+    parts = CASES["cogan"]().parts_of_networks
+    model = kg.models.CoGAN(**parts, augmentation=kg.layers.DiffAugment())
+    x = np.broadcast_to(RNG.uniform(-1, 1, (4, 1, 8, 8, 1)), (4, 2, 8, 8, 1))
+    y = host(model.augmented(tensor(x), training=True))
+    assert y.shape == x.shape
+    for a, b in ((y[:, 0], x[:, 0]), (y[:, 1], x[:, 1]), (y[:, 0], y[:, 1])):
+        assert (np.abs(a - b).max(axis=(1, 2, 3)) > 1e-3).all()
+    model.compile("adam")
+    logs = model.train_on_batch(x.astype("float32"), return_dict=True)
+    assert np.isfinite([float(v) for v in logs.values()]).all()
 
 
 def test_cogan_refuses_what_is_not_two_games():
@@ -376,3 +396,14 @@ def test_semi_supervised_bad_input(digits):
         unset.train_on_batch(np.zeros((4, 3), "float32"))
     with pytest.raises(ValueError, match="`loss` does not apply"):
         semi_supervised_gan(loss="hinge")
+
+
+def test_evaluation_needs_labels_or_the_labelled_samples():
+    model = semi_supervised_gan()
+    model.compile("adam")
+    x = np.zeros((4, 3), "float32")
+    with pytest.raises(ValueError, match="before evaluation"):
+        model.evaluate(x, verbose=0)
+    with pytest.raises(ValueError, match=r"\[0, 3\)"):
+        model.evaluate(x, np.array([1, 2, 3, 3]), verbose=0)
+    assert np.isfinite(model.evaluate(x, np.arange(4) % 3, verbose=0)[0])

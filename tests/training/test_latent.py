@@ -218,6 +218,15 @@ def test_a_map_of_two_latents():
     np.testing.assert_allclose(
         images[2, 1], model.decode([[0, -q]])[0], atol=1e-5
     )
+    for make in (kg.models.VAE, kg.models.Autoencoder):
+        model = make(
+            kg.nets.dense_encoder(
+                (8, 8, 1), 2, outputs=1 + (make == kg.models.VAE)
+            ),
+            kg.nets.dense_decoder((8, 8, 1), 2),
+        )
+        with pytest.raises(ValueError, match="not conditional"):
+            model.latent_map(labels=3)
 
 
 def test_bad_input(model, images):
