@@ -410,10 +410,16 @@ class Budget(Checkpoint):
         now = time.perf_counter()
         self._stop_if_over(now)  # JAX may have waited for its steps till here
         logs |= {"seconds": now - self.start, "steps": self.steps}
-        last = self.model.stop_training or epoch + 1 == self.params["epochs"]
-        if last or now - self.saved > _SECONDS_BETWEEN_SAVES:
-            super().on_epoch_end(epoch, logs)
-            self.saved = time.perf_counter()
+        super().on_epoch_end(epoch, logs)
+
+    def _is_due(self, epoch):
+        if self.model.stop_training or epoch + 1 == self.params["epochs"]:
+            return True
+        return time.perf_counter() - self.saved > _SECONDS_BETWEEN_SAVES
+
+    def _save(self, path, epoch):
+        super()._save(path, epoch)
+        self.saved = time.perf_counter()
 
     def _stop_if_over(self, now):
         used = self.used + now - self.start

@@ -197,8 +197,8 @@ class Checkpoint(keras.callbacks.Callback):
         # their callbacks.
         for name, value in logs.items():
             self._history.setdefault(name, []).append(float(value))
-        is_best = self._is_best(logs)
-        if (epoch + 1) % self.every and not is_best:
+        is_best, is_due = self._is_best(logs), self._is_due(epoch)
+        if not is_due and not is_best:
             return
         bad = not_finite(logs, self.model)
         if bad:
@@ -212,9 +212,11 @@ class Checkpoint(keras.callbacks.Callback):
             # repeated, and no better than this.
             self._save(self.folder / _BEST, epoch + 1)
             self._best = logs[self.monitor]
-        if (epoch + 1) % self.every == 0:
+        if is_due:
             self._save(self.folder / f"ckpt-{epoch + 1:06d}", epoch + 1)
-            for old in self._all()[: -self.keep]:
+            # Later ones are left by another run, damaged: they do not count.
+            ours = [p for p in self._all() if int(p.name[5:]) <= epoch + 1]
+            for old in ours[: -self.keep]:
                 remove_folder(old)
 
     def on_train_end(self, logs=None):
@@ -224,6 +226,9 @@ class Checkpoint(keras.callbacks.Callback):
                 f"kept as the best. The last one had {sorted(logs or {})}",
                 stacklevel=2,
             )
+
+    def _is_due(self, epoch):
+        return (epoch + 1) % self.every == 0
 
     def _is_best(self, logs):
         value = logs.get(self.monitor, np.nan)
