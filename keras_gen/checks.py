@@ -24,11 +24,14 @@ def check_positive_integer(value, name):
 
 def check_non_negative(value, name):
     """Return `value` as a float, or raise if it is negative or not finite."""
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
     if not (np.isfinite(number) and number >= 0):
         raise ValueError(
             f"`{name}` must be a finite number of at least 0. "
-            f"Received: {name}={value}"
+            f"Received: {name}={value!r}"
         )
     return number
 
@@ -98,8 +101,8 @@ def check_network(network, name, num_outputs=1, num_inputs=1):
         )
 
 
-def check_batch(x, shape, model_name):
-    """Raise unless `x` is a floating batch of samples of `shape`.
+def check_batch(x, shape, model_name, kind="float"):
+    """Raise unless `x` is a batch of samples of `shape`.
 
     Looks only at dtype and shape, so it also works on symbolic tensors.
 
@@ -107,9 +110,14 @@ def check_batch(x, shape, model_name):
         x: Tensor or array.
         shape: Tuple, the shape of one sample.
         model_name: String for the message.
+        kind: `"float"`, or `"int"` for codes.
     """
     dtype = keras.backend.standardize_dtype(x.dtype)
-    if "float" not in dtype:
+    if kind == "int" and "int" not in dtype:
+        raise ValueError(
+            f"`{model_name}` expects codes, integers. Received: dtype={dtype}"
+        )
+    if kind == "float" and "float" not in dtype:
         raise ValueError(
             f"`{model_name}` expects floating-point data in [-1, 1]. "
             f"Received: dtype={dtype}. {_SCALING}"

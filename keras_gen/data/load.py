@@ -119,6 +119,8 @@ def load(
             image_size=size,
             grayscale=grayscale,
             binarize=binarize,
+            labels=not labels,
+            shuffle=shuffle,
         )
         return source
     if shuffle is None:
@@ -147,10 +149,10 @@ def _numbers(labels):
     """Return the numbers of classes as names, None without labels."""
     if labels is None:
         return None
-    if labels.max() >= 100_000:
+    if labels.min() < 0 or labels.max() >= 100_000:
         raise ValueError(
-            "Labels must number the classes from 0. Received one of "
-            f"{labels.max():,}."
+            "Labels must number the classes from 0. Received values in "
+            f"[{labels.min():,}, {labels.max():,}]."
         )
     return list(map(str, range(labels.max() + 1)))
 

@@ -113,11 +113,13 @@ def list_folder(folder):
         )
     files, labels, others = [], [], collections.Counter()
     for label, name in enumerate(classes or ["."]):
-        paths = sorted(
+        paths = [
             path
             for path in (folder / name).iterdir()
             if path.is_file() and not path.name.startswith(".")
-        )
+        ]
+        # By the letters, on every system: the order decides what is held out.
+        paths.sort(key=lambda path: path.name)
         found = [path for path in paths if _is_picture(path)]
         others.update(p.suffix.lower() for p in paths if not _is_picture(p))
         if not found:  # and so no class: the numbers of others would be off

@@ -30,6 +30,11 @@ class MaskedConv2D(keras.layers.Conv2D):
             )
         self.mask = mask
         height, width = self.kernel_size
+        if not height % 2 or not width % 2:
+            raise ValueError(
+                "`kernel_size` must be odd: the pixel is in the middle. "
+                f"Received: kernel_size={kernel_size}"
+            )
         pattern = np.zeros((height, width, 1, 1), "float32")
         pattern[: height // 2] = 1.0
         if mask != "above":

@@ -9,7 +9,8 @@ All are called with z_e of shape `(batch, ..., dim)` and return
   the batch.
 
 `decode(indices)` returns the vectors of indices. sg is stop-gradient.
-Distances and rounding are in float32 under any policy.
+Distances and rounding take float32 under any policy; whether a GPU multiplies
+it in full or as TF32 is the backend's business.
 """
 
 import math

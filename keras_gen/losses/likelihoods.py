@@ -207,7 +207,7 @@ def get_likelihood(likelihood, decoder=None):
             f"with `nll` and `mean`. Received: likelihood={likelihood!r}"
         )
     if isinstance(likelihood, Bernoulli) and decoder is not None:
-        activation = _last_activation(decoder)
+        activation = last_activation(decoder)
         if activation in ("sigmoid", "tanh"):
             raise ValueError(
                 "The Bernoulli likelihood takes logits, any numbers, and "
@@ -217,12 +217,12 @@ def get_likelihood(likelihood, decoder=None):
     return likelihood
 
 
-def _last_activation(network):
+def last_activation(network):
     """Return the name of the activation a network ends in, or None."""
     # Functional models know operations that are no layers as well.
     for layer in reversed(getattr(network, "operations", network.layers)):
         if isinstance(layer, keras.Model):
-            return _last_activation(layer)
+            return last_activation(layer)
         if not isinstance(layer, (keras.layers.Reshape, keras.layers.Flatten)):
             return getattr(getattr(layer, "activation", None), "__name__", None)
     return None

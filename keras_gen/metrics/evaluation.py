@@ -365,6 +365,8 @@ def _read(dataset, extractor, options):
         train = load(dataset, "train", **options)
         test = load(dataset, "test", **options)
         name = Path(dataset).name
+        if not Path(dataset).is_dir():  # "emnist/mnist" is not "mnist"
+            name = str(dataset).replace("/", "_")
         if dataset in (*MIXTURES, "stacked_mnist"):
             modes = dataset
         if options["image_size"] is not None:

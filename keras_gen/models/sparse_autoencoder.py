@@ -1,10 +1,14 @@
 """Sparse autoencoder."""
 
+import warnings
+
 import keras
 from keras import ops
 
 from keras_gen.layers import CodeDistribution
+from keras_gen.losses import KLSparsity
 from keras_gen.losses import get_likelihood
+from keras_gen.losses.likelihoods import last_activation
 from keras_gen.training.latent import LatentModel
 
 
@@ -51,6 +55,13 @@ class SparseAutoencoder(LatentModel):
             raise ValueError(
                 "`penalty` must be callable on codes, such as "
                 f"`keras_gen.losses.L1Sparsity()`. Received: {penalty!r}"
+            )
+        within = last_activation(encoder) in ("sigmoid", "hard_sigmoid")
+        if isinstance(penalty, KLSparsity) and not within:
+            warnings.warn(
+                "`KLSparsity` is for units in (0, 1), and `encoder` does not "
+                "end in a sigmoid: beyond, it has no gradient.",
+                stacklevel=2,
             )
         self.penalty = penalty
         self.likelihood = get_likelihood(likelihood, self.decoder)

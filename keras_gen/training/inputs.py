@@ -36,7 +36,10 @@ def check_first_batch(model, x, y=None):
         return
     batch = ops.convert_to_numpy(batch)
     if model.data_dtype == "int32":
-        checks.check_codes(batch, model.data_shape, (model.num_codes,), name)
+        # All where they are at hand: no step looks at them.
+        codes = x if hasattr(x, "shape") else getattr(x, "images", batch)
+        codes = ops.convert_to_numpy(codes)
+        checks.check_codes(codes, model.data_shape, (model.num_codes,), name)
     else:
         checks.check_batch(batch, model.data_shape, name)
     if model.num_classes is not None and getattr(model, "takes_labels", True):

@@ -333,10 +333,10 @@ class LatentModel(GenerativeModel):
                 "The likelihood is fitted to each batch, so that of one image "
                 "is not defined. Use a fixed or learned scale."
             )
-        x = np.asarray(x, "float32")
+        x = np.asarray(x)
         checks.check_array(x, self.data_shape, type(self).__name__)
-        if labels is not None:
-            labels = np.broadcast_to(labels, len(x))
+        x = x.astype("float32")
+        labels = checks.check_labels(labels, len(x), self.num_classes)
         rng = np.random.default_rng(seed)
         chunk = min(num_samples, 500)
         rows = max(1, 10_000 // chunk)  # so that 10,000 are decoded at once

@@ -282,8 +282,8 @@ class GenerativeModel(keras.Model):
             raise ValueError(
                 f"`{type(self).__name__}` does not support `sample_weight`."
             )
-        if self.data_dtype == "float32":
-            checks.check_batch(x, self.data_shape, type(self).__name__)
+        kind = "float" if self.data_dtype == "float32" else "int"
+        checks.check_batch(x, self.data_shape, type(self).__name__, kind)
         x = ops.cast(ops.convert_to_tensor(x), self.data_dtype)
         return x, None if y is None else ops.convert_to_tensor(y)
 

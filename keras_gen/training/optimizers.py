@@ -142,4 +142,11 @@ def _get(optimizer):
 
 
 def _copy(optimizer, name):
+    if getattr(optimizer, "_exclude_from_weight_decay", None) or getattr(
+        optimizer, "_exclude_from_weight_decay_pattern", None
+    ):
+        raise ValueError(
+            "What `exclude_from_weight_decay` names cannot be copied. Pass a "
+            "dict with an optimizer for each network."
+        )
     return type(optimizer).from_config({**optimizer.get_config(), "name": name})

@@ -137,12 +137,14 @@ def save_to_preset(model, folder, card=None, half_precision=False):
     for name in sorted(others & set(_COMPANIONS)):
         card["files"][name] = describe_file(folder / name)
     if others:
-        for name in (WEIGHTS, CONFIG, CARD):
+        # The class first, by which the rest is known as ours; the card last,
+        # without which it is no preset yet.
+        for name in (CONFIG, WEIGHTS, CARD):
             with atomic_file(folder / name) as temporary:
                 write(temporary, name)
         return
     with atomic_folder(folder) as temporary:
-        for name in (WEIGHTS, CONFIG, CARD):
+        for name in (CONFIG, WEIGHTS, CARD):
             write(temporary / name, name)
 
 
@@ -165,8 +167,7 @@ def _can_hold_preset(folder):
     """Whether no file but a preset's would be replaced in `folder`."""
     if not folder.is_dir():
         return False
-    # Weights alone are what a crash leaves of a first save.
-    if set(os.listdir(folder)) & _FILES <= {WEIGHTS}:
+    if not set(os.listdir(folder)) & _FILES:
         return True
     try:
         return "class" in read_json(folder, CONFIG)

@@ -293,6 +293,8 @@ def test_labels_number_classes():
     x = np.zeros((2, 4, 4), "uint8") + np.uint8(9)
     with pytest.raises(ValueError, match="number the classes.*1,500,000,000"):
         kg.data.load((x, np.array([3, 1_500_000_000])), split="all")
+    with pytest.raises(ValueError, match=r"number the classes.*\[-1, 1\]"):
+        kg.data.load((x, np.array([-1, 1])), split="all")
 
 
 def test_mnist_through_tfds():
