@@ -92,6 +92,8 @@ def _check_fit(model, data):
         assert not np.array_equal(before[v.path], host(v)), (
             f"{v.path} did not move"
         )
+    if hasattr(model, "codes"):  # what it draws from
+        assert host(model.codes.mass) > 0
 
 
 def _check_evaluation(model, data):

@@ -82,7 +82,9 @@ def test_what_is_no_preset_is_not_replaced(preset, tmp_path):
         (tmp_path / name / "model.weights.h5").write_text("")
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.json").write_text("{}")
-    for name in ("note", "tool", "broken", "half"):
+    (tmp_path / "weights").mkdir()
+    model.save_weights(tmp_path / "weights" / "model.weights.h5")
+    for name in ("note", "tool", "broken", "half", "weights"):
         with pytest.raises(ValueError, match="exists and is not a preset"):
             model.save_to_preset(tmp_path / name)
     assert "dark" in (tmp_path / "tool" / "config.json").read_text()

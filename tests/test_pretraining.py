@@ -58,6 +58,23 @@ def test_a_level_learns_from_the_trained_codes_below(digits):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_greedy_training_takes_its_arguments(digits):
+    keras.utils.set_random_seed(0)
+    bottom, top = pairs()
+    before = weights([*bottom, *top])
+    still = keras.optimizers.SGD(0.0)
+    histories = kg.pretraining.train_greedily(
+        [bottom, top], digits, 3, still, likelihood="bernoulli"
+    )
+    for a, b in zip(before, weights([*bottom, *top]), strict=True):
+        np.testing.assert_array_equal(a, b)
+    model = kg.models.Autoencoder(*bottom, likelihood="bernoulli")
+    model.compile(still)
+    loss = model.evaluate(digits, return_dict=True, verbose=0)["loss"]
+    np.testing.assert_allclose(histories[0]["loss"], [loss] * 3, rtol=1e-4)
+    assert len(histories[1]["loss"]) == 3
+
+
 def test_any_form_of_data(digits):
     x = [batch for batch, _ in (digits[i] for i in range(3))]
     ends = []

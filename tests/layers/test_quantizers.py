@@ -143,6 +143,24 @@ def test_kmeans_places_the_codes_once():
     assert (np.abs(host(layer.codebook)) < 20).any(axis=1).sum() >= 3
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_kmeans_takes_the_steps_of_lloyd(steps):
+    z = RNG.normal(size=(60, 2)).astype("float32")
+    layer = layers.VectorQuantizer(5, 2, kmeans_steps=steps, ema_decay=1 - 1e-7)
+    layer(tensor(z[None]), training=True)
+    codes = z[np.arange(5) * 7919 % 60]
+    for _ in range(steps):
+        nearest = np.linalg.norm(z[:, None] - codes, axis=-1).argmin(axis=1)
+        codes = np.stack([z[nearest == k].mean(axis=0) for k in range(5)])
+    np.testing.assert_allclose(host(layer.codebook), codes, atol=1e-4)
+
+
+def test_averages_start_at_the_codebook():
+    layer = layers.VectorQuantizer(4, 3)
+    np.testing.assert_array_equal(host(layer.sums), host(layer.codebook))
+    np.testing.assert_array_equal(host(layer.counts), 1)
+
+
 @pytest.mark.parametrize("levels", [(3,), (8, 5, 5), (4, 3)])
 def test_fsq_reaches_every_code_once(levels):
     layer = layers.FiniteScalarQuantizer(levels)

@@ -105,3 +105,44 @@ def test_bad_input():
         kg.models.Autoencoder(
             model.encoder, kg.nets.dense_decoder(SHAPE, latent_dim=4)
         )
+
+
+def test_units_outside_of_the_range_of_a_penalty_warn():
+    with pytest.warns(UserWarning, match="does not end in a sigmoid"):
+        kg.models.SparseAutoencoder(
+            kg.nets.dense_encoder(SHAPE, 3),
+            kg.nets.dense_decoder(SHAPE, 3),
+            kg.losses.KLSparsity(),
+        )
+
+
+@pytest.mark.parametrize("name", ["Autoencoder", "Sparse", "Denoising"])
+def test_the_loss_is_that_of_the_likelihood(name, digits):
+    """A sum over pixels, and the error that of what the likelihood shows."""
+    networks = (
+        kg.nets.dense_encoder(SHAPE, 3, units=(8,)),
+        kg.nets.dense_decoder(SHAPE, 3, units=(8,)),
+    )
+    make, more = {
+        "Autoencoder": (kg.models.Autoencoder, ()),
+        "Sparse": (kg.models.SparseAutoencoder, (kg.losses.L1Sparsity(0.1),)),
+        "Denoising": (
+            kg.models.DenoisingAutoencoder,
+            (keras.layers.Rescaling(1.0, offset=0.5),),
+        ),
+    }[name]
+    model = make(*networks, *more, likelihood="bernoulli")
+    x = digits[0][0]
+    seen = x + 0.5 if name == "Denoising" else x
+    h = model.encoder(tensor(seen))
+    logits = host(model.decoder(h)).astype("float64")
+    p = (x + 1) / 2
+    nll = np.logaddexp(0, logits) - p * logits
+    logs = model.objective(tensor(x), None, training=True)
+    expected = nll.sum(axis=(1, 2, 3)).mean()
+    if name == "Sparse":
+        expected += float(host(logs["penalty"]))
+    assert float(host(logs["loss"])) == pytest.approx(expected, rel=1e-5)
+    shown = 2 / (1 + np.exp(-logits)) - 1
+    mse = kg.metrics.mean_squared_error(x, shown.astype("float32"))
+    assert float(host(logs["mse"])) == pytest.approx(mse, rel=1e-4)

@@ -189,3 +189,33 @@ def test_half_precision_draws_no_rare_codes():
     logits.bias.assign(np.log([0.999, 0.0005, 0.0005]))
     codes = model.from_noise(np.full((1, 2, 2, 1), 0.9985, "float32"))
     assert not codes.any()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_logit_hears_of_the_label(name):
+    network = NETWORKS[name]((3, 3), 3, num_classes=2)
+    rng = np.random.default_rng(0)
+    network.set_weights(
+        [w + 0.3 * rng.normal(size=w.shape) for w in network.get_weights()]
+    )
+    x = np.zeros((2, 3, 3, 1), "int32")
+    a, b = network.predict([x, np.eye(2)], verbose=0)
+    assert (np.abs(a - b).max(axis=-1) > 1e-4).all()
+
+
+def test_codes_are_integers_of_the_codebook_everywhere():
+    model = binary_model()
+    model.compile("adam")
+    with pytest.raises(ValueError, match="expects codes, integers"):
+        model.train_on_batch(np.zeros((4, 2, 2, 1), "float32"))
+    codes = np.zeros((300, 2, 2, 1), "int32")
+    codes[-1] = 2
+    for data in (codes, kg.data.ImageDataset(codes, batch_size=50)):
+        with pytest.raises(ValueError, match=r"codes in \[0, 2\)"):
+            model.fit(data, verbose=0)
+
+
+def test_masks_have_a_middle():
+    for size in (2, (3, 4)):
+        with pytest.raises(ValueError, match="`kernel_size` must be odd"):
+            kg.layers.MaskedConv2D(4, size)

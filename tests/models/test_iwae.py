@@ -25,6 +25,40 @@ def test_the_bound_of_a_linear_gaussian_model(k, expected):
     assert abs(-float(host(loss)) - expected) < 5 / np.sqrt(100_000 * k)
 
 
+W = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 2)))[0] * [1.5, 0.7]
+
+
+def with_exact_posterior(make, *arguments):
+    """z ~ N(0, I), x|z ~ N(W z, 0.64 I), W'W diagonal, q(z|x) = p(z|x)."""
+    var = 1 / (1 + (W**2).sum(axis=0) / 0.64)
+    x, z = keras.Input((3,)), keras.Input((2,))
+    mean, log_var = keras.layers.Dense(2), keras.layers.Dense(2)
+    encoder = keras.Model(x, [mean(x), log_var(x)])
+    mean.set_weights([W * var / 0.64, np.zeros(2)])
+    log_var.set_weights([np.zeros((3, 2)), np.log(var)])
+    decode = keras.layers.Dense(3, use_bias=False)
+    decoder = keras.Model(z, decode(z))
+    decode.set_weights([W.T])
+    likelihood = kg.losses.Gaussian(sigma=0.8)
+    return make(encoder, decoder, *arguments, likelihood=likelihood)
+
+
+def test_with_the_exact_posterior_every_weight_is_the_density():
+    """Whatever the noise, and only if each x meets its own z."""
+    x = np.random.default_rng(1).normal(size=(5, 3)).astype("float32")
+    cov = W @ W.T + 0.64 * np.eye(3)
+    square = (x * np.linalg.solve(cov, x.T).T).sum(axis=1)
+    log_p = -0.5 * (square + np.log(np.linalg.det(2 * np.pi * cov)))
+    model = with_exact_posterior(kg.models.IWAE, 3)
+    loss = model.objective(tensor(x), None, training=True)["loss"]
+    np.testing.assert_allclose(-host(loss), log_p.mean(), rtol=1e-4)
+    for make in (kg.models.VAE, kg.models.IWAE):
+        model = with_exact_posterior(make)
+        for n in (1, 3):
+            found = model.log_likelihood(x, num_samples=n)
+            np.testing.assert_allclose(found, log_p, rtol=1e-4)
+
+
 class SampledKL(kg.models.VAE):
     """A VAE whose KL term is estimated by the sample it decodes."""
 

@@ -209,3 +209,10 @@ def test_training_takes_no_labels(digits):
     parts.evaluate(x, verbose=0)
     with pytest.raises(ValueError, match="labels"):
         parts.generate(1)
+
+
+def test_perplexity_is_the_mean_over_codebooks():
+    """Of 1 code in use and of 4."""
+    metric = kg.layers.code_usage.CodePerplexity((4, 4))
+    metric.update_state(tensor([[4, 0, 0, 0], [1, 1, 1, 1]]))
+    assert float(host(metric.result())) == pytest.approx(2.5)

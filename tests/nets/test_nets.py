@@ -205,3 +205,14 @@ def test_the_unet_attends_where_it_is_told():
     assert grids(nets.unet((16, 16, 1), (4, 4), 1, attention=())) == []
     # One block on the way down, one in the middle, two on the way up.
     assert grids(nets.unet((16, 16, 1), (4, 4), 1, attention=(8,))) == [64] * 4
+
+
+@pytest.mark.parametrize("build", [nets.conv_decoder, nets.dense_decoder])
+def test_decoders_hear_of_the_label_everywhere(build):
+    network = build((8, 8, 1), latent_dim=2, num_classes=2)
+    rng = np.random.default_rng(0)
+    network.set_weights(
+        [w + 0.1 * rng.normal(size=w.shape) for w in network.get_weights()]
+    )
+    a, b = network.predict([np.ones((2, 2)), np.eye(2)], verbose=0)
+    assert (a != b).mean() > 0.9

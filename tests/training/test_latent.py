@@ -257,7 +257,84 @@ def test_bad_input(model, images):
             method(2 + images)
         with pytest.raises(ValueError, match="received an empty batch"):
             method(images[:0])
+    with pytest.raises(ValueError, match="floating-point"):
+        model.log_likelihood(np.zeros((2, 8, 8, 1), "uint8"))
+    conditional = CASES["conditional_vae"]()
+    with pytest.raises(ValueError, match="an integer, or 5 integers"):
+        conditional.log_likelihood(images[:5], labels=[3], num_samples=2)
     with pytest.raises(ValueError, match="received 0 samples"):
         model.decode(np.zeros((0, 3)))
     with pytest.raises(ValueError, match="draws from 2 latents"):
         model.latent_map()
+
+
+@pytest.mark.parametrize("method", ["encode", "reconstruct", "log_likelihood"])
+def test_averaged_weights_or_those_of_now(method, images):
+    """Of encoder, decoder and prior."""
+    model, copy = (CASES["conditional_vae"]() for _ in range(2))
+
+    def run(model, **options):
+        if method == "log_likelihood":
+            options |= {"num_samples": 3, "seed": 0}
+        return getattr(model, method)(images, 3, **options)
+
+    copy.set_weights(model.get_weights())
+    averaged = run(copy)
+    for name in ("encoder", "decoder", "prior"):
+        for m in (model, copy):
+            network = getattr(m, name)
+            network.set_weights([w + 0.05 for w in network.get_weights()])
+    for use_ema in (None, True):
+        np.testing.assert_array_equal(run(model, use_ema=use_ema), averaged)
+    now = run(model, use_ema=False)
+    np.testing.assert_array_equal(now, run(copy, use_ema=False))
+    assert np.abs(now - averaged).min() > 0
+
+
+def test_the_seed_of_a_likelihood(images):
+    model = CASES["vae"]()
+    a, b, c = (
+        model.log_likelihood(images, num_samples=3, seed=seed)
+        for seed in (0, 0, 1)
+    )
+    assert np.array_equal(a, b) and (a != c).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sparse", "vae", "info_vae", "beta_tc_vae", "vamp_vae", "conditional_vae"],
+)
+def test_what_is_added_to_the_reconstruction_moves_the_encoder(
+    name, images, monkeypatch
+):
+    """By its gradient; a decoder of zeros does not see the codes."""
+    monkeypatch.setattr(
+        keras.random, "normal", lambda shape, **_: keras.ops.ones(shape)
+    )
+    keras.utils.set_random_seed(0)
+    model = CASES[name]()
+    model.decoder.set_weights([0 * w for w in model.decoder.get_weights()])
+    y = np.arange(len(images)) % 10 if model.num_classes else None
+    start = model.encoder.get_weights()
+    # Away from where a KL term is flat.
+    rng = np.random.default_rng(0)
+    start = [w + 0.1 * rng.normal(size=w.shape) for w in start]
+    way = [rng.normal(size=w.shape) for w in start]
+    way[:2] = 0 * way[0], 0 * way[1]  # the last layers: behind ReLUs are kinks
+
+    def loss(t):
+        model.encoder.set_weights(
+            [w + t * d for w, d in zip(start, way, strict=True)]
+        )
+        x = keras.ops.convert_to_tensor(images)
+        return float(host(model.objective(x, y, False)["loss"]))
+
+    slope = (loss(2e-3) - loss(-2e-3)) / 4e-3
+    loss(0.0)
+    model.compile(keras.optimizers.SGD(1.0))
+    model.train_on_batch(images, y)
+    end = model.encoder.get_weights()
+    moves = [a - b for a, b in zip(start, end, strict=True)]
+    found = sum((m * d).sum() for m, d in zip(moves, way, strict=True))
+    assert abs(slope) > 0.1
+    assert found == pytest.approx(slope, rel=0.02, abs=0.01)

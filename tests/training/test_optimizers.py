@@ -75,3 +75,10 @@ def test_the_compile_configuration_is_the_one_given(digits):
     model.optimizer.learning_rate = 0.5
     assert model.get_compile_config() == before
     assert before["jit_compile"] == "auto"
+
+
+def test_exclusions_from_weight_decay_are_not_lost():
+    adam = keras.optimizers.AdamW()
+    adam.exclude_from_weight_decay(var_names=["bias"])
+    with pytest.raises(ValueError, match="a dict with an optimizer for each"):
+        CASES["gan"]().compile(adam)
