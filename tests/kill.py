@@ -29,7 +29,8 @@ def child(name, folder):
     from keras_gen.callbacks.checkpoint import state_digest
     from tests.cases import CASES
 
-    keras.utils.set_random_seed(11)
+    # Another seed where it goes on: all must come from the checkpoint.
+    keras.utils.set_random_seed(12 if any(Path(folder).glob("ckpt-*")) else 11)
     model = CASES[name]()
     history = model.fit(
         kg.data.load("digits", batch_size=256),

@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 
 import keras_gen as kg
+from keras_gen import files
 from keras_gen.training.preset_files import WEIGHTS
 from keras_gen.training.preset_files import layout
 from tests.cases import CASES
@@ -88,6 +89,21 @@ def test_what_is_no_preset_is_not_replaced(preset, tmp_path):
         with pytest.raises(ValueError, match="exists and is not a preset"):
             model.save_to_preset(tmp_path / name)
     assert "dark" in (tmp_path / "tool" / "config.json").read_text()
+
+
+def test_texts_and_pictures_are_whole_or_not_there(tmp_path, monkeypatch):
+    files.write_text(tmp_path / "a.txt", "before")
+
+    def fail(*_):
+        raise OSError("no")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="no"):
+        files.write_text(tmp_path / "a.txt", "after")
+    with pytest.raises(OSError, match="no"):
+        kg.pictures.save_grid(tmp_path / "a.png", np.zeros((1, 8, 8, 1)))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "before"
 
 
 def test_a_failed_replacement_keeps_the_old_preset(preset, monkeypatch):

@@ -139,6 +139,15 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     assert names(tmp_path / "hurt") == ["ckpt-000002", "ckpt-000003"]
 
 
+def test_a_damaged_one_of_later_does_not_count_as_kept(digits, tmp_path):
+    fit("vae", digits, tmp_path, epochs=2)
+    shutil.copytree(tmp_path / "ckpt-000002", tmp_path / "ckpt-000009")
+    (tmp_path / "ckpt-000009" / "meta.json").write_text("{")
+    with pytest.warns(UserWarning, match="Skipping the damaged"):
+        fit("vae", digits, tmp_path, epochs=3)
+    assert "ckpt-000003" in names(tmp_path)
+
+
 def test_none_intact_is_an_error(digits, tmp_path):
     fit("vae", digits, tmp_path, epochs=2)
     for name in names(tmp_path):
@@ -499,6 +508,15 @@ def test_what_is_best_follows_from_the_name(tmp_path):
         ("class_accuracy_mnist_lenet64_v1_1k", "max"),
         ("psnr_mnist_test_10k", "max"),
         ("copies_mnist_10k", "min"),
+        ("density_mnist_lenet64_v1_1k", "max"),
+        ("diversity_mnist_lenet64_v1_1k", "max"),
+        ("modes_ring_2500", "max"),
+        ("high_quality_ring_2500", "max"),
+        ("kl_ring_2500", "min"),
+        ("ssim_mnist_test_10k", "max"),
+        ("cas_mnist_v1_10k", "max"),
+        ("usage", "max"),
+        ("perplexity", "max"),
     ):
         assert kg.callbacks.Checkpoint(tmp_path, monitor=name).mode == mode
 

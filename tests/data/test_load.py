@@ -289,6 +289,18 @@ def test_what_tfds_may_hold_or_say(monkeypatch):
         kg.data.load("imagenet2012")
 
 
+@pytest.mark.parametrize("as_floats", [False, True])
+def test_pictures_are_cut_to_the_middle(as_floats):
+    """And not squeezed: white, black, black, white in columns of two."""
+    columns = np.repeat([255, 0, 0, 255], 2).astype("uint8")
+    x = np.broadcast_to(columns[:, None], (1, 4, 8, 1)).copy()
+    if as_floats:
+        x = x.astype("float32") / 127.5 - 1
+    middle = kg.data.load(x, image_size=4)[0]
+    np.testing.assert_array_equal(middle[0], np.full((1, 4, 4, 1), -1))
+    assert kg.data.load(x, image_size=(2, 4)).element_shape == (2, 4, 1)
+
+
 def test_labels_number_classes():
     x = np.zeros((2, 4, 4), "uint8") + np.uint8(9)
     with pytest.raises(ValueError, match="number the classes.*1,500,000,000"):

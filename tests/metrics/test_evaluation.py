@@ -12,6 +12,7 @@ from keras_gen.metrics import measures
 from keras_gen.metrics.classifiers import classification_accuracy_score
 from keras_gen.metrics.evaluation import Evaluation
 from keras_gen.metrics.evaluation import _shuffled
+from keras_gen.metrics.evaluation import pca_gaussian
 from tests.cases import CASES
 
 TEST = _shuffled(kg.data.load("digits", "test"))
@@ -253,9 +254,17 @@ def test_binarised_data_are_compared_as_they_are_served():
 
 def test_a_conditional_model_reconstructs_with_labels():
     model = CASES["conditional_vae"]()
-    values = evaluate(model, "digits", repeats=1, use_ema=False)
-    expected = kg.metrics.psnr(TEST[0], model.reconstruct(*TEST, use_ema=False))
-    assert values["psnr_digits_test_299"] == pytest.approx(expected, rel=1e-5)
+    for network in (model.encoder, model.decoder):  # and not of the averages
+        network.set_weights([w + 0.1 for w in network.get_weights()])
+    found = []
+    for use_ema in (True, False):
+        values = evaluate(model, "digits", repeats=1, use_ema=use_ema)
+        shown = model.reconstruct(*TEST, use_ema=use_ema)
+        expected = kg.metrics.psnr(TEST[0], shown)
+        psnr = values["psnr_digits_test_299"]
+        assert psnr == pytest.approx(expected, rel=1e-5)
+        found.append((psnr, values["fd_digits_lenet64_v1_299"]))
+    assert np.abs(np.subtract(*found)).min() > 0.01
     assert "class_accuracy_digits_lenet64_v1_299" in values
 
 
@@ -377,3 +386,53 @@ def test_an_unwritable_report_is_refused_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="Cannot write to the folder"):
         evaluate(None, "digits", report=tmp_path / "file" / "report")
+
+
+def test_measures_are_named_for_what_they_are():
+    """Of a narrow cloud within a wide one, features being the pixels."""
+    rng = np.random.default_rng(0)
+    wide = rng.uniform(-1, 1, (2400, 1, 2, 1)).astype("float32")
+    narrow = rng.uniform(-0.1, 0.1, (1200, 1, 2, 1)).astype("float32")
+    x = keras.Input((1, 2, 1))
+    pixels = keras.Model(x, keras.layers.Flatten()(x), name="pixels")
+    data = [kg.data.ImageDataset(part) for part in (wide[:1200], wide[1200:])]
+    values = evaluate(
+        Fixed(narrow),
+        tuple(data),
+        1200,
+        repeats=1,
+        extractor=pixels,
+        metrics=["kd", "precision_recall", "density_coverage"],
+    )
+    values = {
+        name.split("_")[0]: v for name, v in values.items() if "/" not in name
+    }
+    parts = (array.reshape(-1, 2) for array in (wide[:1200], narrow))
+    spread = kg.metrics.kernel_distance(*parts, 1000)[1]
+    assert values["precision"] > 0.95 > 0.3 > values["recall"]
+    assert values["density"] > 0.5 > 0.3 > values["coverage"]
+    assert values["kd"] > 10 * spread
+
+
+def test_a_gaussian_of_the_principal_components():
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(5000, 3)) @ rng.normal(size=(3, 3)) + 2.0
+    drawn = pca_gaussian(train, 50_000)
+    atol = 0.05 * train.std()
+    np.testing.assert_allclose(
+        drawn.mean(axis=0), train.mean(axis=0), atol=atol
+    )
+    np.testing.assert_allclose(np.cov(drawn.T), np.cov(train.T), atol=0.2)
+    assert np.array_equal(drawn[:9], pca_gaussian(train, 50_000)[:9])
+    assert (drawn[:9] != pca_gaussian(train, 50_000, seed=1)[:9]).all()
+
+
+def test_a_configuration_of_a_data_set_has_a_name_of_its_own(monkeypatch):
+    sets = dict(zip(("train", "test"), (TRAIN, TEST), strict=True))
+    monkeypatch.setattr(
+        "keras_gen.metrics.evaluation.load",
+        lambda name, split, **_: kg.data.ImageDataset(*sets[split], 128),
+    )
+    reference = Evaluation("emnist/digits").reference
+    assert reference.dataset == "emnist_digits"
+    assert not reference.has_own_classifier

@@ -71,6 +71,32 @@ def test_two_latents_may_share_a_factor(monkeypatch):
     assert scores["completeness"] == pytest.approx(expected)
 
 
+def test_latents_count_as_much_as_they_matter(monkeypatch):
+    """Weights 0.3, 0.65 and 0.05; the last latent serves both factors."""
+    importances = iter([[0.6, 0.36, 0.04], [0.0, 0.94, 0.06]])
+
+    class Forest:
+        def __init__(self, *args, **kwargs):
+            self.feature_importances_ = np.array(next(importances))
+
+        def fit(self, x, y):
+            pass
+
+        def score(self, x, y):
+            return 1.0
+
+    monkeypatch.setattr(latents, "RandomForestClassifier", Forest)
+    scores = dci(RNG.normal(size=(2000, 3)), FACTORS)
+
+    def entropy(p):
+        return -p * np.log2(p) - (1 - p) * np.log2(1 - p)
+
+    expected = (
+        0.3 + 0.65 * (1 - entropy(0.36 / 1.3)) + 0.05 * (1 - entropy(0.4))
+    )
+    assert scores["disentanglement"] == pytest.approx(expected)
+
+
 def test_separated_attributes_exactly():
     """One latent tells the classes apart, the other is constant: chance."""
     y = np.arange(2000) % 2

@@ -42,6 +42,8 @@ def test_views_are_their_definitions():
     _, nearest_test = neighbours.nearest(images, among="test")
     np.testing.assert_array_equal(nearest_test, to_test.argmin(axis=1))
 
+    threshold = np.quantile(distances(test, train).min(axis=1), 0.001)
+    assert neighbours.threshold == pytest.approx(threshold, rel=1e-4)
     views = neighbours.copies(images)
     own = distances(train, train) + np.diag([np.inf] * 150)
     farther = to_train.min(axis=1) > own[nearest].min(axis=1)
