@@ -409,7 +409,7 @@ def test_measures_are_named_for_what_they_are():
     }
     parts = (array.reshape(-1, 2) for array in (wide[:1200], narrow))
     spread = kg.metrics.kernel_distance(*parts, 1000)[1]
-    assert values["precision"] > 0.95 > 0.3 > values["recall"]
+    assert values["precision"] > 0.8 > 0.3 > values["recall"]
     assert values["density"] > 0.5 > 0.3 > values["coverage"]
     assert values["kd"] > 10 * spread
 
