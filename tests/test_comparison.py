@@ -118,6 +118,33 @@ def test_the_command_on_the_page_makes_it_again():
     assert vars(_parser().parse_args(again)) == args
 
 
+def test_the_numbers_of_the_page(tmp_path):
+    """Of one model beside real images and a Gaussian, fewer of those."""
+    end = "digits_lenet64_v1"
+    metrics = {f"fd_{end}_5": 1.25, f"precision_{end}_5": 0.7}
+    metrics |= {f"recall_{end}_5": 0.3}
+    costs = {"seconds": 61.0, "epochs": 3, "step_seconds": 0.0123}
+    costs |= {"sampling_seconds": 0.5, "parameters": 1234, "peak_mb": 2048.0}
+    floors = {
+        "real_test": {f"fd_{end}_4": 0.5, f"precision_{end}_4": 0.99},
+        "pca_gaussian": {f"fd_{end}_5": 9.0, f"precision_{end}_5": 0.1},
+    }
+    results = {
+        "real": {"floors": floors, "num_samples": 5, "hardware": "this"},
+        "vae": {"metrics": metrics, "skipped": {}, **costs},
+    }
+    comparison_page.write_page(tmp_path, results, {"backend": "jax"})
+    lines = (tmp_path / "report.md").read_text().splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line[:1] == "|"]
+    table = {row[0]: row[1:] for row in rows}
+    assert table["real test images"][:2] == ["0.5 (n=4)", "0.99 (n=4)"]
+    assert table["Gaussian, at most 100 components"][:2] == ["9", "0.10"]
+    cells = [row[1:] for row in rows if row[0] == "vae"]
+    assert cells[0] == ["1.25", "0.70", "0.30"]
+    cost = ["61 s", "3", "12.3 ms", "500.00 ms", "1,234", "2,048 MB"]
+    assert cells[1] == cost
+
+
 def test_what_is_measured_is_what_was_asked_for(monkeypatch):
     asked = {"image_size": 8, "grayscale": True, "extractor": "inception"}
     asked["data_dir"] = "elsewhere"
