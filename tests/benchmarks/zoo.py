@@ -24,6 +24,7 @@ import numpy as np
 import keras_gen as kg
 from keras_gen.hub import size_of
 from keras_gen.recipes import QUICK
+from keras_gen.recipes import QUICKLY
 from keras_gen.recipes import denoises
 
 HEAD = (
@@ -36,11 +37,7 @@ DRAWN = {
     "temperature 1.0": {},
     "temperature 0.9": {"temperature": 0.9},
     **{
-        f"dpmpp_2m, 20 steps, guidance {w}": {
-            "sampler": "dpmpp_2m",
-            "num_steps": 20,
-            "guidance_scale": w,
-        }
+        f"{QUICKLY}, guidance {w}": {**QUICK, "guidance_scale": w}
         for w in (0.0, 1.0, 2.0)
     },
     **{

@@ -3,10 +3,10 @@
     TFDS_DATA_DIR=... python zoo/ddpm_mnist/train.py
 
 Writes the preset and `samples.png`, a row for each class, beside this file.
-Prints, as guidance grows, the Frechet distance of 20 steps of DPM-Solver++ and
-the share of samples that a classifier takes for the class asked for, and the
-bits per dimension of 1,000 test images. Interrupted, it goes on where it was.
-What other samplers make of it is a benchmark:
+Prints, as guidance grows, the Frechet distance of 20 steps of stochastic
+DPM-Solver++ and the share of samples that a classifier takes for the class
+asked for, and the bits per dimension of 1,000 test images. Interrupted, it goes
+on where it was. What other samplers make of it is a benchmark:
 `python -m tests.benchmarks.diffusion_sampling --preset zoo/ddpm_mnist`.
 
 After Ho et al., Denoising Diffusion Probabilistic Models, 2020
@@ -19,6 +19,8 @@ import numpy as np
 
 import keras_gen as kg
 from keras_gen.entries import Entry
+from keras_gen.recipes import QUICK
+from keras_gen.recipes import QUICKLY
 
 entry = Entry(__file__, "mnist")
 SHAPE = (28, 28, 1)
@@ -31,14 +33,13 @@ network = kg.nets.unet(
 )
 model = kg.models.DDPM(network, schedule="cosine")
 entry.fit(model, train, 20, 2e-3)
-fast = {"sampler": "dpmpp_2m", "num_steps": 20}
 for w in (0.0, 1.0, 2.0):
-    options = {"guidance_scale": w, **fast}
-    options["label"] = f"dpmpp_2m, 20 steps, guidance {w}: "
+    options = {"guidance_scale": w, **QUICK}
+    options["label"] = f"{QUICKLY}, guidance {w}: "
     entry.evaluate(model, ["fd", "class_accuracy"], repeats=1, **options)
 bits = model.variational_bound(x, y, terms=50)["bits_per_dim"]
 entry.record(
     "bits per dimension, at most", bits.mean(), protocol="1,000 test images"
 )
 labels = np.arange(80) // 8
-entry.save(model, model.generate(80, labels=labels, seed=0, **fast))
+entry.save(model, model.generate(80, labels=labels, seed=0, **QUICK))
