@@ -183,7 +183,8 @@ class AdversarialModel(GenerativeModel):
                 "`discriminator` must return logits of shape (batch, "
                 f"{self.num_logits}). Received: {logits}"
             )
-        warn_of_probabilities(network)
+        if self.signed_logits:  # and not energies or codes
+            warn_of_probabilities(network)
 
     def check_stabilisers(self):
         """Raise or warn where two choices do not go together."""

@@ -188,6 +188,14 @@ def test_beyond_the_margin_fakes_are_left_alone():
     assert losses[0] == losses[1]
 
 
+def test_codes_of_an_ebgan_may_be_probabilities():
+    """Warnings are errors here."""
+    x = keras.Input((2,))
+    code = layers.Dense(2, activation="sigmoid")(x)
+    critic = keras.Model(x, [layers.Dense(2)(code), code])
+    kg.models.EBGAN(constant([1.0, 2.0]), critic)
+
+
 def test_ebgan_bad_input():
     model = energy_gan(1.0)
     model.compile("adam")
